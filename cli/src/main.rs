@@ -1,0 +1,2 @@
+//! The `haldane` command.
+fn main() {}
