@@ -1,0 +1,177 @@
+//! Whom a request is for (RFC 9110 section 7.2): said once, and the same wherever it is said.
+
+use super::Refusal;
+use super::survey::{Field, Survey};
+use super::target::Named;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Version, header};
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// The longest host, in bytes: a DNS name in text with its last dot (RFC 1035 section 2.3.4).
+const HOST_BYTES_MAX: usize = 254;
+
+/// The host a request is for: lower case, without port and last dot, IPv6 addresses in brackets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Host {
+    /// `host` or `host:port`, shared with the request's `Host` field.
+    field: HeaderValue,
+    name_bytes: usize,
+}
+
+impl Host {
+    /// The name alone.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let name = &self.field.as_bytes()[..self.name_bytes];
+        std::str::from_utf8(name).expect("only ASCII names are admitted")
+    }
+
+    /// The `Host` field as it is forwarded: the name, and the port where one was written.
+    #[must_use]
+    pub const fn field(&self) -> &HeaderValue {
+        &self.field
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Host({:?})", self.field)
+    }
+}
+
+/// Leaves exactly one `Host`, canonical, in the head and returns its parts.
+pub(super) fn settle(
+    parts: &mut Parts,
+    named: Option<&Named>,
+    survey: &Survey,
+) -> Result<(Host, Option<u16>), Refusal> {
+    let line = if survey.saw(Field::Host) {
+        only_line(&parts.headers)?
+    } else {
+        None
+    };
+    let written = match (line, named) {
+        (Some(line), named) => agreed(Written::parse(line.as_bytes())?, named)?,
+        // HTTP/2 has `:authority` in place of `Host`; HTTP/1 must send `Host` in any case.
+        (None, Some(named)) if parts.version == Version::HTTP_2 => {
+            Written::parse(named.authority.as_str().as_bytes())?
+        }
+        (None, _) => return Err(Refusal::HostMissing),
+    };
+    let (name_bytes, port) = (written.name.len(), written.port);
+    let field = match line {
+        Some(line) if written.canonical => line.clone(),
+        _ => replace(written.to_field()?, &mut parts.headers),
+    };
+    Ok((Host { field, name_bytes }, port))
+}
+
+fn only_line(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
+    let mut lines = headers.get_all(header::HOST).iter();
+    let first = lines.next();
+    if lines.next().is_some() {
+        Err(Refusal::HostRepeated)
+    } else {
+        Ok(first)
+    }
+}
+
+fn agreed<'h>(written: Written<'h>, named: Option<&Named>) -> Result<Written<'h>, Refusal> {
+    let Some(named) = named else {
+        return Ok(written);
+    };
+    let target = Written::parse(named.authority.as_str().as_bytes())?;
+    let port = |written: &Written<'_>| written.port.unwrap_or(named.port_default);
+    if target.name.eq_ignore_ascii_case(written.name) && port(&target) == port(&written) {
+        Ok(written)
+    } else {
+        Err(Refusal::HostMismatch)
+    }
+}
+
+fn replace(field: HeaderValue, headers: &mut HeaderMap) -> HeaderValue {
+    headers.insert(header::HOST, field.clone());
+    field
+}
+
+/// `host[:port]`, read but not yet canonical.
+struct Written<'h> {
+    name: &'h str,
+    port: Option<u16>,
+    /// Whether it was written as [`Written::to_field`] would write it.
+    canonical: bool,
+}
+
+impl<'h> Written<'h> {
+    fn parse(bytes: &'h [u8]) -> Result<Self, Refusal> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Refusal::HostMalformed)?;
+        if text.is_empty() {
+            return Err(Refusal::HostMissing);
+        }
+        let (whole, port_text) = split(text)?;
+        let name = whole.strip_suffix('.').unwrap_or(whole);
+        if !is_name(name) || name.len() > HOST_BYTES_MAX {
+            return Err(Refusal::HostMalformed);
+        }
+        let port = port_text.map(port).transpose()?.flatten();
+        let canonical = name.len() == whole.len()
+            && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+            && port_text.is_none_or(|text| !text.is_empty() && !text.starts_with('0'));
+        Ok(Self {
+            name,
+            port,
+            canonical,
+        })
+    }
+
+    fn to_field(&self) -> Result<HeaderValue, Refusal> {
+        let mut text = self.name.to_ascii_lowercase();
+        if let Some(port) = self.port {
+            text.push(':');
+            text.push_str(&port.to_string());
+        }
+        HeaderValue::try_from(text).map_err(|_| Refusal::HostMalformed)
+    }
+}
+
+/// The name, and what stands after the colon.
+fn split(text: &str) -> Result<(&str, Option<&str>), Refusal> {
+    let name_bytes = if text.starts_with('[') {
+        text.find(']').ok_or(Refusal::HostMalformed)? + 1
+    } else {
+        text.find(':').unwrap_or(text.len())
+    };
+    match text.split_at(name_bytes) {
+        (name, "") => Ok((name, None)),
+        (name, rest) => rest
+            .strip_prefix(':')
+            .map(|port| (name, Some(port)))
+            .ok_or(Refusal::HostMalformed),
+    }
+}
+
+/// An empty port is the scheme's own (RFC 3986 section 3.2.3).
+fn port(text: &str) -> Result<Option<u16>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(port) if digits && port != 0 => Ok(Some(port)),
+        _ => Err(Refusal::HostMalformed),
+    }
+}
+
+/// Narrower than RFC 3986's `reg-name`, which would let a list (`a,b`) or an escape pass for a name.
+fn is_name(name: &str) -> bool {
+    if let Some(address) = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let is_label_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    name.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(is_label_byte))
+}
