@@ -1,3 +1,4 @@
 //! Placeholder while the workspace is laid out.
 
+pub mod filters;
 pub mod head;
