@@ -1,0 +1,117 @@
+//! Durations in buckets whose bounds are the same everywhere, so that histograms can be added and compared.
+
+use super::cell::Cell;
+use std::time::Duration;
+
+/// How many bounds there are; one more bucket holds what is above the last.
+const BOUNDS: usize = 16;
+
+/// The buckets' upper bounds (inclusive), in microseconds.
+///
+/// They hold every default bound of Prometheus' client libraries (5 ms to 10 s), so that existing panels keep their
+/// lines, and go below for backends on the same node and above to the usual limit on a response, 60 s.
+const BOUNDS_US: [u64; BOUNDS] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
+];
+
+/// One worker's histogram.
+#[derive(Debug, Default)]
+pub(super) struct HistogramCells {
+    buckets: [Cell; BOUNDS + 1],
+    sum_ns: Cell,
+}
+
+impl HistogramCells {
+    pub(super) fn observe(&self, duration: Duration) {
+        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.buckets[bucket_of(ns)].add(1);
+        self.sum_ns.add(ns);
+    }
+}
+
+fn bucket_of(ns: u64) -> usize {
+    BOUNDS_US.partition_point(|bound| bound * 1_000 < ns)
+}
+
+/// What was observed, over all workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistogramTotals {
+    counts: [u64; BOUNDS + 1],
+    sum_ns: u64,
+}
+
+impl HistogramTotals {
+    pub(super) fn add(&mut self, cells: &HistogramCells) {
+        for (count, cell) in self.counts.iter_mut().zip(&cells.buckets) {
+            *count = count.wrapping_add(cell.get());
+        }
+        self.sum_ns = self.sum_ns.wrapping_add(cells.sum_ns.get());
+    }
+
+    /// How many durations were observed.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The sum of what was observed, in seconds.
+    #[must_use]
+    pub fn sum_seconds(&self) -> f64 {
+        Duration::from_nanos(self.sum_ns).as_secs_f64()
+    }
+
+    /// Each bucket's upper bound in seconds, and how many durations are at most that long.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        let running = self.counts.iter().scan(0_u64, |sum, count| {
+            *sum += count;
+            Some(*sum)
+        });
+        BOUNDS_US
+            .iter()
+            .map(|us| Duration::from_micros(*us).as_secs_f64())
+            .zip(running)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(ns: u64, bucket: usize) {
+        assert_eq!(bucket_of(ns), bucket, "{ns} ns");
+    }
+
+    #[test]
+    fn a_bound_belongs_to_its_bucket() {
+        check(0, 0);
+        check(500_000, 0);
+        check(500_001, 1);
+        check(1_000_000, 1);
+        check(60_000_000_000, BOUNDS - 1);
+        check(60_000_000_001, BOUNDS);
+        check(u64::MAX, BOUNDS);
+    }
+
+    #[test]
+    fn bounds_grow() {
+        assert!(BOUNDS_US.is_sorted());
+    }
+
+    #[test]
+    fn buckets_add_up() {
+        let cells = HistogramCells::default();
+        for ms in [0, 1, 2, 70_000] {
+            cells.observe(Duration::from_millis(ms));
+        }
+        let mut totals = HistogramTotals::default();
+        totals.add(&cells);
+        totals.add(&cells);
+        assert_eq!(totals.count(), 8);
+        assert!((totals.sum_seconds() - 140.006).abs() < 1e-9);
+        let three: Vec<_> = totals.cumulative().take(3).collect();
+        assert_eq!(three, [(0.0005, 2), (0.001, 4), (0.0025, 6)]);
+        assert_eq!(totals.cumulative().last(), Some((60.0, 6)));
+    }
+}
