@@ -1,5 +1,6 @@
-//! Placeholder while the workspace is laid out.
+//! Haldane's data plane: listeners, the request path, and the connections to backends.
 
 pub mod filters;
 pub mod head;
 pub mod metrics;
+pub mod upstream;

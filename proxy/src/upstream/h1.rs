@@ -1,0 +1,97 @@
+//! The HTTP/1.1 client codec towards backends: one request and its answer on one connection.
+//!
+//! The codec writes every request from parsed parts with exactly one framing, and refuses every
+//! answer whose end could be read in two ways (RFC 9112 sections 6 to 8). No task is spawned:
+//! request and answer advance when the caller polls, first [`send`], then the [`ResponseBody`].
+//!
+//! It never connects, retries, keeps time or pools; a connection fit for another request is handed
+//! to the caller's `give_back`, every other one is closed by dropping it. It never copies a field
+//! it could not parse, and never sees more of a backend's head than the [`Limits`] allow.
+
+mod body;
+mod chunked;
+mod connection;
+mod error;
+mod exchange;
+mod framing;
+mod limits;
+mod outgoing;
+mod request;
+mod response;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod trailers;
+mod upload;
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use body::ResponseBody;
+pub use connection::Connection;
+pub use error::{
+    BadResponse, BodyError, ChunkFault, Failure, RequestBodyError, RequestFault, SendError,
+};
+pub use limits::Limits;
+pub use request::{RequestFraming, RequestHead, write_head};
+
+use exchange::Exchange;
+
+/// What a request led to.
+#[derive(Debug)]
+pub enum Outcome<S, B, G> {
+    /// A final answer, its fields end-to-end only; see [`send`].
+    Response(Response<ResponseBody<S, B, G>>),
+    /// The backend switched to the protocol asked for (RFC 9110 section 7.8).
+    Upgraded {
+        /// The 101 with its fields, among them one `connection: upgrade` and one `upgrade`.
+        response: Response<()>,
+        /// The connection, now speaking the new protocol.
+        io: S,
+        /// What the backend already said in the new protocol; to be read before `io`.
+        read_ahead: Bytes,
+    },
+}
+
+/// Sends one request and waits for the head of its answer.
+///
+/// The head and the body's first frame, if it is there already, leave in one write. While the
+/// answer is awaited the body goes on being sent, one frame held at a time. The answer's head may
+/// overtake the request's body; then the [`ResponseBody`] goes on sending it while it is polled,
+/// and an answer that ends before the request ends it: the connection is closed.
+///
+/// The answer's fields are end-to-end only: `connection` and what it names, `keep-alive`,
+/// `proxy-connection`, `proxy-authenticate`, `te`, `trailer`, `transfer-encoding` and `upgrade`
+/// are gone. `content-length` stays, once and canonical, where it tells the truth about the body
+/// or, for HEAD and 304, about the body there would be.
+///
+/// `give_back` is called at most once: as soon as request and answer are complete, before this
+/// function returns if the whole answer came with its head.
+///
+/// Interim answers (1xx) are skipped, at most 16 of them.
+///
+/// # Errors
+///
+/// [`SendError`] says what failed and how far it came, and returns the body if no frame of it was
+/// taken. The connection is closed.
+pub async fn send<S, B, G>(
+    connection: Connection<S>,
+    head: RequestHead<'_>,
+    body: B,
+    give_back: G,
+) -> Result<Outcome<S, B, G>, SendError<B, B::Error>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    B: Body<Data = Bytes> + Unpin,
+    G: FnOnce(Connection<S>),
+{
+    let mut exchange = Exchange::start(connection, &head, body)?;
+    match poll_fn(|cx| exchange.poll_head(cx)).await {
+        Ok(head) => Ok(exchange.into_outcome(head, give_back)),
+        Err(failure) => Err(exchange.into_error(failure)),
+    }
+}

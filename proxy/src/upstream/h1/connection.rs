@@ -1,0 +1,116 @@
+//! A connection between requests: the transport, what was read ahead, and room kept for reuse.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::task::unconstrained;
+
+use super::limits::{Limits, READ_FIRST, READ_MAX};
+use super::outgoing::Outgoing;
+
+/// One connection to a backend, carrying one exchange at a time. Dropping it closes it.
+#[derive(Debug)]
+pub struct Connection<S> {
+    pub(super) io: S,
+    pub(super) incoming: BytesMut,
+    pub(super) outgoing: Outgoing,
+    pub(super) limits: Limits,
+    read_size: usize,
+    served: u64,
+}
+
+impl<S> Connection<S> {
+    /// Takes over a transport on which nothing was sent or read.
+    pub fn new(io: S, limits: Limits) -> Self {
+        Self {
+            io,
+            incoming: BytesMut::new(),
+            outgoing: Outgoing::default(),
+            limits,
+            read_size: READ_FIRST,
+            served: 0,
+        }
+    }
+
+    /// Exchanges completed on this connection.
+    pub fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// The transport, for its addresses and options.
+    pub fn io(&self) -> &S {
+        &self.io
+    }
+
+    /// Whether nothing is under way: no byte left to read or to write.
+    pub(super) fn is_clean(&self) -> bool {
+        self.incoming.is_empty() && self.outgoing.is_empty()
+    }
+
+    /// Makes ready for the next request. Room grown for a large body is given back, so that idle
+    /// connections stay small.
+    pub(super) fn renew(&mut self) {
+        self.served += 1;
+        self.outgoing.renew();
+        if self.read_size > READ_FIRST {
+            self.read_size = READ_FIRST;
+            self.incoming = BytesMut::new();
+        }
+    }
+
+    /// Reads in pieces that suit a body of this many bytes.
+    pub(super) fn expect(&mut self, left: u64) {
+        let left = usize::try_from(left).unwrap_or(READ_MAX);
+        self.read_size = left.clamp(READ_FIRST, READ_MAX);
+    }
+
+    /// The transport and what was read ahead.
+    pub(super) fn into_parts(self) -> (S, Bytes) {
+        (self.io, self.incoming.freeze())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Whether the idle connection can carry a request, as far as is known without waiting: it was
+    /// not closed, and the backend said nothing unasked. When this is false the connection must be
+    /// dropped: what it said belongs to no request.
+    pub fn is_reusable_now(&mut self) -> bool {
+        // Outside the task's budget: an exhausted budget would look like a quiet connection, and
+        // stray bytes would be read as the next answer.
+        let probe = pin!(unconstrained(poll_fn(|cx| self.poll_unusable(cx))));
+        probe
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    }
+
+    /// Resolves when an idle connection stops being reusable, so that a pool can drop it at once.
+    pub fn poll_unusable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_clean() {
+            return Poll::Ready(());
+        }
+        let mut byte = [0];
+        let mut probe = ReadBuf::new(&mut byte);
+        Pin::new(&mut self.io).poll_read(cx, &mut probe).map(drop)
+    }
+
+    /// Reads once behind what is there; 0 bytes are the end of the stream.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.spare() < self.read_size / 4 {
+            self.incoming.reserve(self.read_size);
+        }
+        let spare = self.spare();
+        let read = ready!(pin!(self.io.read_buf(&mut self.incoming)).poll(cx))?;
+        if read == spare {
+            self.read_size = (self.read_size * 2).min(READ_MAX);
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    fn spare(&self) -> usize {
+        self.incoming.capacity() - self.incoming.len()
+    }
+}

@@ -1,0 +1,5 @@
+//! What the codec does over whole exchanges, on scripted transports and on real sockets.
+
+mod answers;
+mod requests;
+mod script;
