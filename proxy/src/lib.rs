@@ -1,6 +1,7 @@
 //! Haldane's data plane: listeners, the request path, and the connections to backends.
 
 pub mod filters;
+pub mod forwarded;
 pub mod head;
 pub mod metrics;
 pub mod upstream;

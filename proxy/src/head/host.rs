@@ -27,6 +27,12 @@ impl Host {
         std::str::from_utf8(name).expect("only ASCII names are admitted")
     }
 
+    /// Whether these bytes would be admitted as a `Host` field.
+    #[must_use]
+    pub fn is_written(bytes: &[u8]) -> bool {
+        Written::parse(bytes).is_ok()
+    }
+
     /// The `Host` field as it is forwarded: the name, and the port where one was written.
     #[must_use]
     pub const fn field(&self) -> &HeaderValue {

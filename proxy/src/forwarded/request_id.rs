@@ -1,0 +1,29 @@
+//! `X-Request-Id`: one name for a request in the logs of everybody it passes.
+
+use super::names::X_REQUEST_ID;
+use super::only;
+use http::{HeaderMap, HeaderValue};
+
+/// The longest identifier taken over, in bytes: log fields are cut off above it.
+const ID_BYTES_MAX: usize = 128;
+
+/// Keeps a trusted peer's identifier and gives every other request 128 random bits.
+pub(super) fn settle(headers: &mut HeaderMap, trusted: bool) {
+    if !(trusted && only(headers, &X_REQUEST_ID).is_some_and(is_sane)) {
+        headers.insert(X_REQUEST_ID, fresh());
+    }
+}
+
+fn is_sane(id: &HeaderValue) -> bool {
+    (1..=ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+fn fresh() -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(rand::random::<[u8; 16]>()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits are visible ASCII")
+}
