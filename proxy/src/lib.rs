@@ -4,4 +4,5 @@ pub mod filters;
 pub mod forwarded;
 pub mod head;
 pub mod metrics;
+pub mod tls;
 pub mod upstream;
