@@ -4,5 +4,6 @@
 //! are passed in, the subrequest of external authentication is sent by a closure, and what must outlive a snapshot
 //! (rate limits, verified passwords) is held by the process and lent to them.
 
+pub mod basic_auth;
 pub mod body_limit;
 pub mod rate;
