@@ -4,5 +4,6 @@ pub mod filters;
 pub mod forwarded;
 pub mod head;
 pub mod metrics;
+pub mod proxy_protocol;
 pub mod tls;
 pub mod upstream;
