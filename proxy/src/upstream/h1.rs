@@ -66,8 +66,8 @@ pub enum Outcome<S, B, G> {
 ///
 /// The answer's fields are end-to-end only: `connection` and what it names, `keep-alive`,
 /// `proxy-connection`, `proxy-authenticate`, `te`, `trailer`, `transfer-encoding` and `upgrade`
-/// are gone. `content-length` stays, once and canonical, where it tells the truth about the body
-/// or, for HEAD and 304, about the body there would be.
+/// are gone, and so is `content-length`, for the body's size hint says it. Only in answers to HEAD
+/// and in 304 does it stay, once and canonical: there it tells of a body that is not sent.
 ///
 /// `give_back` is called at most once: as soon as request and answer are complete, before this
 /// function returns if the whole answer came with its head.

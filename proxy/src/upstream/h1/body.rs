@@ -74,7 +74,7 @@ where
             ready: Bytes::new(),
             rest: Rest::Nothing,
         };
-        let Some(decoder) = Decoder::new(framing, &exchange.connection.limits) else {
+        let Some(decoder) = Decoder::new(framing, &exchange.wire.limits) else {
             give_back_if_clean(exchange, keep_alive, give_back);
             return body;
         };
@@ -150,7 +150,7 @@ where
     G: FnOnce(Connection<S>),
 {
     fn decode(&mut self) -> Result<Piece, ChunkFault> {
-        self.decoder.decode(&mut self.exchange.connection.incoming)
+        self.decoder.decode(&mut self.exchange.wire.incoming)
     }
 
     /// Sends on, and reads until there is a piece; never `More`.
@@ -163,7 +163,7 @@ where
                 Piece::More => {}
                 piece => return Poll::Ready(Ok(piece)),
             }
-            let read = ready!(self.exchange.connection.poll_fill(cx)).map_err(BodyError::Io)?;
+            let read = ready!(self.exchange.wire.poll_fill(cx)).map_err(BodyError::Io)?;
             if read == 0 {
                 return Poll::Ready(self.decoder.at_close());
             }
@@ -172,7 +172,7 @@ where
 
     fn expect(&mut self) {
         if let Decoder::Length(left) = self.decoder {
-            self.exchange.connection.expect(left);
+            self.exchange.wire.expect(left);
         }
     }
 
@@ -232,10 +232,10 @@ fn give_back_if_clean<S, B>(
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes> + Unpin,
 {
-    if keep_alive && exchange.is_sent() && exchange.connection.is_clean() {
-        let mut connection = exchange.connection;
-        connection.renew();
-        give_back(connection);
+    if keep_alive && exchange.is_sent() && exchange.wire.is_clean() {
+        let mut wire = exchange.wire;
+        wire.renew();
+        give_back(Connection { wire });
     }
 }
 

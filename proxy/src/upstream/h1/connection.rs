@@ -1,5 +1,6 @@
 //! A connection between requests: the transport, what was read ahead, and room kept for reuse.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -13,8 +14,14 @@ use super::limits::{Limits, READ_FIRST, READ_MAX};
 use super::outgoing::Outgoing;
 
 /// One connection to a backend, carrying one exchange at a time. Dropping it closes it.
-#[derive(Debug)]
+///
+/// Its parts stand on the heap, for the connection is moved several times with every request.
 pub struct Connection<S> {
+    pub(super) wire: Box<Wire<S>>,
+}
+
+/// What a connection is made of.
+pub(super) struct Wire<S> {
     pub(super) io: S,
     pub(super) incoming: BytesMut,
     pub(super) outgoing: Outgoing,
@@ -26,26 +33,58 @@ pub struct Connection<S> {
 impl<S> Connection<S> {
     /// Takes over a transport on which nothing was sent or read.
     pub fn new(io: S, limits: Limits) -> Self {
-        Self {
+        let wire = Wire {
             io,
             incoming: BytesMut::new(),
             outgoing: Outgoing::default(),
             limits,
             read_size: READ_FIRST,
             served: 0,
+        };
+        Self {
+            wire: Box::new(wire),
         }
     }
 
     /// Exchanges completed on this connection.
     pub fn served(&self) -> u64 {
-        self.served
+        self.wire.served
     }
 
     /// The transport, for its addresses and options.
     pub fn io(&self) -> &S {
-        &self.io
+        &self.wire.io
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Whether the idle connection can carry a request, as far as is known without waiting: it was
+    /// not closed, and the backend said nothing unasked. When this is false the connection must be
+    /// dropped: what it said belongs to no request.
+    ///
+    /// What the kernel holds but the runtime has not been told of is not seen. So a pool should
+    /// prefer the connection it got back last.
+    pub fn is_reusable_now(&mut self) -> bool {
+        // Outside the task's budget: an exhausted budget would look like a quiet connection, and
+        // stray bytes would be read as the next answer.
+        let probe = pin!(unconstrained(poll_fn(|cx| self.poll_unusable(cx))));
+        let mut nobody = Context::from_waker(Waker::noop());
+        probe.poll(&mut nobody).is_pending()
     }
 
+    /// Resolves when an idle connection stops being reusable, so that a pool can drop it at once.
+    pub fn poll_unusable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.wire.is_clean() {
+            return Poll::Ready(());
+        }
+        let mut byte = [0];
+        let mut probe = ReadBuf::new(&mut byte);
+        let read = Pin::new(&mut self.wire.io).poll_read(cx, &mut probe);
+        read.map(drop)
+    }
+}
+
+impl<S> Wire<S> {
     /// Whether nothing is under way: no byte left to read or to write.
     pub(super) fn is_clean(&self) -> bool {
         self.incoming.is_empty() && self.outgoing.is_empty()
@@ -62,42 +101,29 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Reads in pieces that suit a body of this many bytes.
+    /// Reads in pieces that suit a body with this many bytes to come.
     pub(super) fn expect(&mut self, left: u64) {
         let left = usize::try_from(left).unwrap_or(READ_MAX);
         self.read_size = left.clamp(READ_FIRST, READ_MAX);
+    }
+
+    pub(super) fn served(&self) -> u64 {
+        self.served
     }
 
     /// The transport and what was read ahead.
     pub(super) fn into_parts(self) -> (S, Bytes) {
         (self.io, self.incoming.freeze())
     }
+
+    fn spare(&self) -> usize {
+        self.incoming.capacity() - self.incoming.len()
+    }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Whether the idle connection can carry a request, as far as is known without waiting: it was
-    /// not closed, and the backend said nothing unasked. When this is false the connection must be
-    /// dropped: what it said belongs to no request.
-    pub fn is_reusable_now(&mut self) -> bool {
-        // Outside the task's budget: an exhausted budget would look like a quiet connection, and
-        // stray bytes would be read as the next answer.
-        let probe = pin!(unconstrained(poll_fn(|cx| self.poll_unusable(cx))));
-        probe
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    }
-
-    /// Resolves when an idle connection stops being reusable, so that a pool can drop it at once.
-    pub fn poll_unusable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.is_clean() {
-            return Poll::Ready(());
-        }
-        let mut byte = [0];
-        let mut probe = ReadBuf::new(&mut byte);
-        Pin::new(&mut self.io).poll_read(cx, &mut probe).map(drop)
-    }
-
-    /// Reads once behind what is there; 0 bytes are the end of the stream.
+impl<S: AsyncRead + Unpin> Wire<S> {
+    /// Reads once behind what is there; 0 bytes are the end of the stream. A read that fills all
+    /// the room makes the next one larger.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.spare() < self.read_size / 4 {
             self.incoming.reserve(self.read_size);
@@ -109,8 +135,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         Poll::Ready(Ok(read))
     }
+}
 
-    fn spare(&self) -> usize {
-        self.incoming.capacity() - self.incoming.len()
+impl<S> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut connection = f.debug_struct("Connection");
+        connection.field("served", &self.wire.served);
+        connection.finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Outcome;
 use super::body::ResponseBody;
-use super::connection::Connection;
+use super::connection::{Connection, Wire};
 use super::error::{BadResponse, Failure, RequestBodyError, SendError};
 use super::limits::INTERIM_MAX;
 use super::request::{RequestFraming, RequestHead, write_head};
@@ -20,9 +20,8 @@ use super::scan::LineScan;
 use super::upload::{Upload, UploadFault};
 
 /// A request being sent and an answer being awaited, both driven by the same polls.
-#[derive(Debug)]
 pub(super) struct Exchange<S, B> {
-    pub(super) connection: Connection<S>,
+    pub(super) wire: Box<Wire<S>>,
     upload: Upload<B>,
     /// Why writing stopped. A backend may answer early and stop reading: the answer still counts.
     write_error: Option<io::Error>,
@@ -45,14 +44,15 @@ where
 {
     /// Writes the head into the connection's room for it. Nothing is sent yet.
     pub(super) fn start(
-        mut connection: Connection<S>,
+        connection: Connection<S>,
         head: &RequestHead<'_>,
         body: B,
     ) -> Result<Self, SendError<B, B::Error>> {
         let framing = RequestFraming::of(head, &body);
-        let written = write_head(connection.outgoing.text(), head, framing);
+        let mut wire = connection.wire;
+        let written = write_head(wire.outgoing.text(), head, framing);
         let exchange = Self {
-            connection,
+            wire,
             upload: Upload::new(body, framing),
             write_error: None,
             asked: Asked {
@@ -74,7 +74,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<ResponseHead, Failure<B::Error>>> {
         self.poll_upload(cx).map_err(Failure::RequestBody)?;
-        if !self.connection.outgoing.was_accepted()
+        if !self.wire.outgoing.was_accepted()
             && let Some(error) = self.write_error.take()
         {
             return Poll::Ready(Err(Failure::Unsent(error)));
@@ -83,7 +83,7 @@ where
             if let Some(head) = self.take_head().map_err(Failure::BadResponse)? {
                 return Poll::Ready(Ok(head));
             }
-            match ready!(self.connection.poll_fill(cx)) {
+            match ready!(self.wire.poll_fill(cx)) {
                 Ok(0) => return Poll::Ready(Err(self.closed(None))),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(self.closed(Some(error)))),
@@ -100,7 +100,7 @@ where
         if self.write_error.is_some() || self.is_sent() {
             return Ok(());
         }
-        let Connection { outgoing, io, .. } = &mut self.connection;
+        let Wire { outgoing, io, .. } = &mut *self.wire;
         match self.upload.poll(outgoing, io, cx) {
             Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
             Poll::Ready(Err(UploadFault::Body(error))) => Err(error),
@@ -113,7 +113,7 @@ where
 
     /// Whether the whole request was written.
     pub(super) fn is_sent(&self) -> bool {
-        self.upload.is_ended() && self.connection.outgoing.is_empty()
+        self.upload.is_ended() && self.wire.outgoing.is_empty()
     }
 
     /// What became of the request, now that the head of its answer is there.
@@ -136,7 +136,7 @@ where
         SendError {
             failure,
             body: self.upload.into_untouched(),
-            reused: self.connection.served() > 0,
+            reused: self.wire.served() > 0,
         }
     }
 
@@ -144,12 +144,7 @@ where
         let mut response = Response::new(());
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
-        if let Some(protocol) = head.upgrade {
-            let upgrade = HeaderValue::from_static("upgrade");
-            response.headers_mut().insert(header::CONNECTION, upgrade);
-            response.headers_mut().insert(header::UPGRADE, protocol);
-        }
-        let (io, read_ahead) = self.connection.into_parts();
+        let (io, read_ahead) = self.wire.into_parts();
         Outcome::Upgraded {
             response,
             io,
@@ -160,7 +155,7 @@ where
     /// Takes heads off what was read until one is not interim.
     fn take_head(&mut self) -> Result<Option<ResponseHead>, BadResponse> {
         while let Some(end) = self.find_head_end()? {
-            let head = self.connection.incoming.split_to(end).freeze();
+            let head = self.wire.incoming.split_to(end).freeze();
             self.scan = LineScan::default();
             let head = response::parse(&head, self.asked.head)?;
             if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -179,13 +174,13 @@ where
     }
 
     fn find_head_end(&mut self) -> Result<Option<usize>, BadResponse> {
-        let read = &self.connection.incoming;
+        let read = &self.wire.incoming;
         if !response::may_begin(read) {
             return Err(BadResponse::NotHttp1);
         }
         let end = self.scan.find_end(read);
         let end = end.map_err(|_| BadResponse::BareLineFeed)?;
-        if end.unwrap_or(read.len()) > self.connection.limits.head_bytes {
+        if end.unwrap_or(read.len()) > self.wire.limits.head_bytes {
             return Err(BadResponse::HeadTooLarge);
         }
         Ok(end)
@@ -193,7 +188,8 @@ where
 
     /// A switch is taken only to the protocol asked for, and only behind a whole request.
     fn check_upgrade(&self, head: &ResponseHead) -> Result<(), BadResponse> {
-        let (Some(asked), Some(given)) = (&self.asked.upgrade, &head.upgrade) else {
+        let given = head.headers.get(header::UPGRADE);
+        let (Some(asked), Some(given)) = (&self.asked.upgrade, given) else {
             return Err(BadResponse::UnaskedUpgrade);
         };
         if self.is_sent() && asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()) {
@@ -205,7 +201,7 @@ where
 
     /// The failure when the connection ends before a final head.
     fn closed(&mut self, error: Option<io::Error>) -> Failure<B::Error> {
-        if self.interim == 0 && self.connection.incoming.is_empty() {
+        if self.interim == 0 && self.wire.incoming.is_empty() {
             return Failure::ClosedBeforeResponse(error.or_else(|| self.write_error.take()));
         }
         match error {

@@ -1,6 +1,5 @@
 //! Where the body of an answer ends (RFC 9112 section 6.3), from the fields that say so.
 
-use http::header::HeaderValue;
 use http::{StatusCode, Version};
 
 use super::error::BadResponse;
@@ -21,7 +20,7 @@ pub(super) enum ResponseFraming {
 /// The framing fields met so far in one head.
 #[derive(Debug, Default)]
 pub(super) struct FramingFields {
-    pub(super) length: Option<u64>,
+    length: Option<u64>,
     chunked: bool,
 }
 
@@ -48,6 +47,11 @@ impl FramingFields {
         Ok(())
     }
 
+    /// The announced length, if any.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// What all of them together say, before status and method are looked at.
     pub(super) fn framing(&self, version: Version) -> Result<ResponseFraming, BadResponse> {
         match (self.chunked, self.length) {
@@ -57,14 +61,6 @@ impl FramingFields {
             (false, Some(length)) => Ok(ResponseFraming::Length(length)),
             (false, None) => Ok(ResponseFraming::Close),
         }
-    }
-
-    /// The one `content-length` to relay; `None` for an answer that must not have it.
-    pub(super) fn relayed_length(&self, status: StatusCode) -> Option<HeaderValue> {
-        let may_have = !status.is_informational()
-            && status != StatusCode::NO_CONTENT
-            && status != StatusCode::RESET_CONTENT;
-        self.length.filter(|_| may_have).map(HeaderValue::from)
     }
 }
 

@@ -17,13 +17,12 @@ const BEGINNING: &[u8] = b"HTTP/1.";
 #[derive(Debug)]
 pub(super) struct ResponseHead {
     pub(super) status: StatusCode,
-    /// End-to-end fields only, `content-length` canonical.
+    /// End-to-end fields only. `content-length` is among them, once, where it tells of a body that
+    /// is not sent; `upgrade` in a 101 that names one protocol properly.
     pub(super) headers: HeaderMap,
     pub(super) framing: ResponseFraming,
     /// Whether the connection may carry another request once the body has been read.
     pub(super) keep_alive: bool,
-    /// The one protocol of `upgrade`, if `connection: upgrade` stands beside it; HTTP/1.0 has none.
-    pub(super) upgrade: Option<HeaderValue>,
 }
 
 /// Whether bytes that are no whole head yet can still become one.
@@ -130,26 +129,46 @@ impl Fields {
         for name in &self.connection.named {
             self.headers.remove(name);
         }
-        if let Some(length) = self.framing.relayed_length(status) {
-            self.headers.insert(header::CONTENT_LENGTH, length);
-        }
         let announced = self.framing.framing(version)?;
+        if status == StatusCode::SWITCHING_PROTOCOLS && version == Version::HTTP_11 {
+            self.put_back_upgrade();
+        }
+        if to_head || status == StatusCode::NOT_MODIFIED {
+            self.put_back_length();
+        }
         let framing = match announced {
             _ if to_head || is_bodiless(status) => ResponseFraming::Empty,
             ResponseFraming::Length(0) => ResponseFraming::Empty,
             announced => announced,
         };
-        let persists = self.connection.persists(version);
+        let keep_alive = self.connection.persists(version)
+            && framing != ResponseFraming::Close
+            && !leaves_a_body(status, announced);
         Ok(ResponseHead {
             status,
             headers: self.headers,
             framing,
-            keep_alive: persists
-                && framing != ResponseFraming::Close
-                && !leaves_a_body(status, announced),
-            upgrade: upgraded_to(self.upgrades)
-                .filter(|_| self.connection.upgrade && version == Version::HTTP_11),
+            keep_alive,
         })
+    }
+
+    /// One protocol, listed as an option of the connection; anything else names none.
+    fn put_back_upgrade(&mut self) {
+        if self.upgrades.len() == 1
+            && self.connection.upgrade
+            && let Some(protocol) = self.upgrades.pop()
+        {
+            let upgrade = HeaderValue::from_static("upgrade");
+            self.headers.insert(header::CONNECTION, upgrade);
+            self.headers.insert(header::UPGRADE, protocol);
+        }
+    }
+
+    fn put_back_length(&mut self) {
+        if let Some(length) = self.framing.length() {
+            let length = HeaderValue::from(length);
+            self.headers.insert(header::CONTENT_LENGTH, length);
+        }
     }
 }
 
@@ -178,12 +197,6 @@ impl ConnectionOptions {
 fn value_of(head: &Bytes, field: &httparse::Header<'_>) -> Result<HeaderValue, BadResponse> {
     let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
     value.map_err(|_| BadResponse::Syntax)
-}
-
-/// The one protocol named; several lines or none name no protocol to switch to.
-fn upgraded_to(upgrades: Vec<HeaderValue>) -> Option<HeaderValue> {
-    let [upgrade] = <[HeaderValue; 1]>::try_from(upgrades).ok()?;
-    Some(upgrade)
 }
 
 fn is_for_one_connection(name: &HeaderName) -> bool {

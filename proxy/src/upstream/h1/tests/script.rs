@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -124,8 +125,8 @@ pub(super) fn plain<'a>(method: &'a Method, headers: &'a HeaderMap) -> RequestHe
     }
 }
 
-/// Sends a bodiless request and tells what came of it:
-/// `STATUS name=value .. | DATA trailer=value .. end | kept`.
+/// Sends a bodiless request and tells what came of it: the fault, or
+/// `STATUS name=value .. | body | trailers | end`, and `kept` if the connection was given back.
 pub(super) async fn tell(script: Script, head: RequestHead<'_>) -> String {
     let kept = Rc::new(Cell::new(0));
     let counter = Rc::clone(&kept);
@@ -141,7 +142,7 @@ pub(super) async fn tell(script: Script, head: RequestHead<'_>) -> String {
         }) => {
             let mut said = read_ahead.to_vec();
             io.read_to_end(&mut said).await.unwrap();
-            tell_head(&response) + &format!(" | upgraded, then {}", said.escape_ascii())
+            tell_head(&response) + &format!(" | then <{}>", said.escape_ascii())
         }
         Err(error) => tell_error(&error),
     };
@@ -162,11 +163,16 @@ fn tell_error(error: &SendError<Empty<Bytes>, Infallible>) -> String {
 }
 
 fn tell_head<T>(response: &Response<T>) -> String {
-    let mut story = response.status().as_u16().to_string();
-    for (name, value) in response.headers() {
-        write!(story, " {name}={}", value.as_bytes().escape_ascii()).unwrap();
-    }
-    story
+    let status = response.status().as_u16().to_string();
+    let fields = tell_fields(response.headers());
+    [vec![status], fields].concat().join(" ")
+}
+
+fn tell_fields(fields: &HeaderMap) -> Vec<String> {
+    let tell = |(name, value): (&HeaderName, &HeaderValue)| {
+        format!("{name}={}", value.as_bytes().escape_ascii())
+    };
+    fields.iter().map(tell).collect()
 }
 
 async fn tell_response<B>(response: Response<B>) -> String
@@ -174,47 +180,53 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error,
 {
-    let mut story = tell_head(&response) + " | ";
-    let mut body = response.into_body();
+    let mut story = tell_head(&response);
+    let (data, trailers, end) = read_through(response.into_body()).await;
+    for part in [data.escape_ascii().to_string(), trailers, end] {
+        if !part.is_empty() {
+            write!(story, " | {part}").unwrap();
+        }
+    }
+    story
+}
+
+/// The body's data, its trailers and its end, while its promises are held against it.
+async fn read_through<B>(mut body: B) -> (Vec<u8>, String, String)
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error,
+{
+    let (mut data, mut trailers) = (Vec::new(), Vec::new());
     loop {
-        let promised = body.size_hint();
-        let whole = body.is_end_stream();
+        let (promised, whole) = (body.size_hint(), body.is_end_stream());
         match body.frame().await {
             None => {
-                assert!(promised.lower() == 0, "promised {promised:?}");
-                story.push_str("end");
-                return story;
+                assert_eq!(promised.lower(), 0, "data was promised");
+                return (data, trailers.join(" "), String::from("end"));
             }
-            Some(_) if whole => panic!("a frame behind the end of stream: {story}"),
-            Some(Ok(frame)) => tell_frame(&mut story, frame, &promised),
-            Some(Err(error)) => {
-                let cause = error.source().map(ToString::to_string);
-                let again = body.frame().await;
-                assert!(matches!(again, Some(Err(_))), "a cut body ended cleanly");
-                assert!(!body.is_end_stream(), "a cut body is no ended one");
-                write!(story, "cut: {}", cause.unwrap_or_else(|| error.to_string())).unwrap();
-                return story;
-            }
+            Some(_) if whole => panic!("a frame behind the end of stream"),
+            Some(Err(error)) => return (data, trailers.join(" "), cut(body, &error).await),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(piece) => {
+                    let size = piece.len() as u64;
+                    assert!(size > 0 && promised.upper().is_none_or(|most| size <= most));
+                    data.extend_from_slice(&piece);
+                }
+                Err(frame) => trailers.extend(tell_fields(frame.trailers_ref().unwrap())),
+            },
         }
     }
 }
 
-fn tell_frame(story: &mut String, frame: http_body::Frame<Bytes>, promised: &http_body::SizeHint) {
-    match frame.into_data() {
-        Ok(data) => {
-            assert!(!data.is_empty(), "an empty frame");
-            assert!(
-                promised
-                    .upper()
-                    .is_none_or(|upper| data.len() as u64 <= upper)
-            );
-            write!(story, "{}", data.escape_ascii()).unwrap();
-        }
-        Err(frame) => {
-            for (name, value) in frame.trailers_ref().unwrap() {
-                write!(story, " {name}={}", value.to_str().unwrap()).unwrap();
-            }
-        }
-    }
-    // Data of one piece and of many must tell the same story, so nothing separates frames.
+/// Why a body is cut; that it is must not be forgotten by it.
+async fn cut<B>(mut body: B, error: &B::Error) -> String
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error,
+{
+    assert!(!body.is_end_stream(), "a cut body is no ended one");
+    let again = body.frame().await;
+    assert!(matches!(again, Some(Err(_))), "a cut body ended cleanly");
+    let cause = error.source().map(ToString::to_string);
+    format!("cut: {}", cause.unwrap_or_else(|| error.to_string()))
 }
