@@ -136,22 +136,20 @@ async fn read_more(
         .map_err(ProxyHeaderFault::Read)
 }
 
-/// `header` must be one whole header, neither more nor less.
+/// `header` is as long as it says, so that a header that is too short for its family is malformed.
 fn parse(header: &[u8]) -> Result<Proxied, ProxyHeaderFault> {
     let config = ParseConfig {
         include_tlvs: false,
         ..ParseConfig::default()
     };
-    match ProxyHeader::parse(header, config) {
-        Ok((parsed, length)) if length == header.len() => Ok(match parsed.proxied_address() {
-            Some(address) => Proxied::For {
-                source: address.source,
-                destination: address.destination,
-            },
-            None => Proxied::Local,
-        }),
-        Ok(_) | Err(_) => Err(ProxyHeaderFault::Malformed),
-    }
+    let (parsed, _) =
+        ProxyHeader::parse(header, config).map_err(|_| ProxyHeaderFault::Malformed)?;
+    Ok(parsed
+        .proxied_address()
+        .map_or(Proxied::Local, |address| Proxied::For {
+            source: address.source,
+            destination: address.destination,
+        }))
 }
 
 #[cfg(test)]

@@ -111,6 +111,13 @@ fn the_client_is_the_nearest_hop_that_is_not_trusted() {
 }
 
 #[test]
+fn a_mapped_address_is_trusted_as_the_address_it_maps() {
+    let trusts = |address: &str| policy(false).trusts(address.parse().unwrap());
+    assert!(trusts("10.1.2.3") && trusts("::ffff:10.1.2.3") && trusts("fd00::1"));
+    assert!(!trusts("11.1.2.3") && !trusts("::ffff:11.1.2.3") && !trusts("::1"));
+}
+
+#[test]
 fn forwarded_is_read_where_there_is_nothing_else() {
     check_client("10.0.0.1", "Forwarded: for=9.9.9.9", "9.9.9.9");
     check_client(

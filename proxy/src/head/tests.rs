@@ -60,7 +60,9 @@ fn outcome(head: &str, ended: bool) -> String {
     match admit(&mut parts, ended) {
         Err(refusal) => format!("{} {}", refusal.status().as_u16(), refusal.reason()),
         Ok(admitted) => {
-            let mut text = format!("{} {:?}", parts.uri, admitted.framing);
+            assert!(parts.uri.authority().is_none(), "{head}");
+            let target = parts.uri.path_and_query().unwrap();
+            let mut text = format!("{} {:?}", target.as_str(), admitted.framing);
             if let Some(protocol) = admitted.upgrade {
                 write!(text, " to {}", protocol.to_str().unwrap()).unwrap();
             }
@@ -287,6 +289,18 @@ fn targets_and_methods_that_are_not_served() {
     check("CONNECT / 1.1|Host: b", "501 method");
     check("TRACE / 1.1|Host: a", "501 method");
     check("BREW / 1.1|Host: a", "/ Absent|host: a");
+}
+
+#[test]
+fn the_asterisk_of_http2_stands_behind_an_authority() {
+    let asterisk = http::Uri::builder()
+        .scheme("https")
+        .authority("a")
+        .path_and_query("*");
+    let mut parts = parts("OPTIONS / 2");
+    parts.uri = asterisk.build().unwrap();
+    assert_eq!(admit(&mut parts, true).unwrap().host.as_str(), "a");
+    assert_eq!(parts.uri, "*");
 }
 
 #[test]
