@@ -1,1 +1,36 @@
-//! Placeholder while the workspace is laid out.
+//! Haldane's control plane: Kubernetes objects in, route table and problems out.
+//!
+//! [`read_manifests`] reads objects from files, [`translate`] turns objects into a [`haldane_routing::spec::TableSpec`]
+//! and says what is wrong with them. Translation is pure: no clock, no network, no randomness, and never a template or
+//! a piece of code: every value is parsed once into a type, or refused.
+
+mod annotations;
+mod backends;
+mod canary;
+mod class;
+mod derive;
+mod endpoints;
+mod hint;
+mod ingress;
+mod limits;
+mod lookup;
+mod objects;
+mod pattern;
+mod places;
+mod problem;
+mod read;
+mod render;
+mod rules;
+mod service;
+mod settings;
+mod shares;
+mod tls;
+mod translate;
+mod versions;
+
+pub use class::CONTROLLER;
+pub use objects::{Objects, Sourced};
+pub use problem::{Problem, Severity};
+pub use read::read_manifests;
+pub use render::render;
+pub use translate::{Options, Translation, translate};

@@ -1,0 +1,95 @@
+//! The endpoints behind a Service port, with the labels that name their versions.
+//!
+//! They come from the Service's EndpointSlices; where it has none and we run without a cluster, from the Pods that its
+//! selector selects.
+
+mod pods;
+mod slices;
+
+use crate::lookup::Lookup;
+use crate::objects::Sourced;
+use crate::problem::Problem;
+use crate::translate::Options;
+use haldane_routing::spec::{EndpointSpec, EndpointState};
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// An endpoint, and the labels of its pod.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Member<'a> {
+    pub(crate) endpoint: EndpointSpec,
+    pub(crate) labels: Option<&'a BTreeMap<String, String>>,
+}
+
+/// All that the search for endpoints looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'s, 'a> {
+    pub(crate) lookup: &'s Lookup<'a>,
+    pub(crate) options: &'s Options,
+}
+
+/// Each address once, in the order of addresses, so that the same objects always make the same table.
+pub(crate) fn members<'a>(
+    scene: Scene<'_, 'a>,
+    service: &'a Sourced<Service>,
+    port: &'a ServicePort,
+    problems: &mut Vec<Problem>,
+) -> Vec<Member<'a>> {
+    let slices = scene.lookup.slices(service);
+    let found = match slices.is_empty() && scene.options.standalone {
+        true => pods::members(scene, service, port, problems),
+        false => slices::members(scene, slices, port, problems),
+    };
+    once_each(found)
+}
+
+/// Several slices may hold one endpoint for a moment; it is ready if one of them says so.
+fn once_each(found: Vec<Member<'_>>) -> Vec<Member<'_>> {
+    let mut members = BTreeMap::new();
+    for member in found {
+        let known: &mut Member<'_> = members
+            .entry(member.endpoint.address.clone())
+            .or_insert_with(|| member.clone());
+        if member.endpoint.state == EndpointState::Ready {
+            known.endpoint.state = EndpointState::Ready;
+        }
+    }
+    members.into_values().collect()
+}
+
+/// Where new connections may go. What is refused here is refused again by whoever connects; here it can be named.
+pub(crate) fn reachable(address: IpAddr, options: &Options) -> Result<(), &'static str> {
+    match address.to_canonical() {
+        address if address.is_unspecified() => Err("is not an address that can be connected to"),
+        address if address.is_multicast() => Err("is a multicast address"),
+        address if is_link_local(address) => {
+            Err("is a link-local address, where cloud metadata is")
+        }
+        address if address.is_loopback() && !options.standalone => Err("is a loopback address"),
+        IpAddr::V4(address) if address.is_broadcast() => Err("is a broadcast address"),
+        _ => Ok(()),
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+fn socket(address: &str, port: u16, options: &Options) -> Result<SocketAddr, String> {
+    let address: IpAddr = address
+        .parse()
+        .map_err(|_| format!("{address:?} is not an IP address"))?;
+    match reachable(address, options) {
+        Ok(()) => Ok(SocketAddr::new(address.to_canonical(), port)),
+        Err(reason) => Err(format!("{address} {reason}; it is left out")),
+    }
+}
+
+/// Port 0 and what does not fit 16 bits are no ports.
+pub(crate) fn port_number(port: i32) -> Option<u16> {
+    u16::try_from(port).ok().filter(|port| *port > 0)
+}

@@ -1,0 +1,295 @@
+//! From the backend that an Ingress names to the versions behind it.
+
+use crate::annotations::split::SplitSettings;
+use crate::annotations::upstream::UpstreamSettings;
+use crate::annotations::values::is_dns_name;
+use crate::endpoints::{self, Scene, members, port_number};
+use crate::lookup::{Found, KnownService};
+use crate::objects::Described;
+use crate::problem::{Problem, Refused, Spot};
+use crate::versions::{Group, group};
+use haldane_routing::spec::{Address, EndpointSpec, EndpointState, Protocol};
+use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
+use k8s_openapi::api::networking::v1::{IngressBackend, ServiceBackendPort};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::net::{IpAddr, SocketAddr};
+
+/// Who asks for a backend: an Ingress, with what it says about versions and upstreams.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'s> {
+    pub(crate) namespace: &'s str,
+    pub(crate) name: &'s str,
+    pub(crate) split: &'s SplitSettings,
+    pub(crate) upstream: &'s UpstreamSettings,
+}
+
+/// A Service port, and the versions behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    pub(crate) service: String,
+    /// Such as `shop/web:80`.
+    pub(crate) title: String,
+    /// What its backends' names end in, so that Ingresses with other wishes do not share them.
+    pub(crate) variant: String,
+    pub(crate) protocol: Protocol,
+    pub(crate) groups: Vec<Group>,
+    /// What Service and Ingress say about the versions.
+    pub(crate) split: SplitSettings,
+}
+
+/// `None` if there is nothing to pass requests on to, which is reported: such requests are answered with 503.
+pub(crate) fn resolve(
+    scene: Scene<'_, '_>,
+    asker: Asker<'_>,
+    backend: &IngressBackend,
+    spot: &Spot,
+    problems: &mut Vec<Problem>,
+) -> Option<Resolved> {
+    let Some(named) = &backend.service else {
+        problems.push(
+            spot.error("names no Service; resource backends are not supported. Requests get 503"),
+        );
+        return None;
+    };
+    let service = match scene.lookup.service(asker.namespace, &named.name) {
+        Found::Service(service) => service,
+        Found::Invalid => return None,
+        Found::Nothing => {
+            let message = format!(
+                "there is no Service {}/{}. Requests get 503",
+                asker.namespace, named.name
+            );
+            problems.push(spot.error(message));
+            return None;
+        }
+    };
+    let port = named.port.clone().unwrap_or_default();
+    let resolved = Resolver {
+        scene,
+        asker,
+        service,
+    }
+    .resolve(&port, problems);
+    resolved
+        .map_err(|reason| problems.push(spot.error(format!("{reason}. Requests get 503"))))
+        .ok()
+}
+
+struct Resolver<'s, 'a> {
+    scene: Scene<'s, 'a>,
+    asker: Asker<'s>,
+    service: &'s KnownService<'a>,
+}
+
+impl Resolver<'_, '_> {
+    fn resolve(
+        &self,
+        port: &ServiceBackendPort,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Resolved, Refused> {
+        match self.spec().type_.as_deref() {
+            Some("ExternalName") => self.external(port, problems),
+            _ => self.internal(port, problems),
+        }
+    }
+
+    fn internal(
+        &self,
+        port: &ServiceBackendPort,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Resolved, Refused> {
+        let port = self.find_port(port)?;
+        let split = self.split();
+        let groups = match self.asker.upstream.service_upstream {
+            true => vec![self.cluster_address(port)?],
+            false => {
+                let named: Vec<_> = split.named().into_iter().map(|(name, _)| name).collect();
+                let members = members(self.scene, self.service.source, port, problems);
+                group(
+                    &members,
+                    self.service.source.name(),
+                    split.version_label.as_deref(),
+                    &named,
+                )
+            }
+        };
+        Ok(self.resolved(port.port, self.protocol(Some(port), problems), groups))
+    }
+
+    fn external(
+        &self,
+        port: &ServiceBackendPort,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Resolved, Refused> {
+        let title = self.title();
+        if !self.scene.options.allow_external_name {
+            return Refused::because(format!(
+                "Service {title} is of type ExternalName, which is not allowed here"
+            ));
+        }
+        let name = self
+            .spec()
+            .external_name
+            .as_deref()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        if !is_dns_name(&name) || name == "localhost" || name.ends_with(".localhost") {
+            return Refused::because(format!(
+                "Service {title} has the externalName {name:?}, which is no host to reach"
+            ));
+        }
+        let known = self.find_port(port).ok();
+        let number = known
+            .map(target_number)
+            .or(port.number)
+            .and_then(port_number);
+        let number = number.ok_or_else(|| Refused(format!("Service {title} has no such port")))?;
+        let endpoint = EndpointSpec {
+            address: Address::Name(name, number),
+            state: EndpointState::Ready,
+        };
+        let groups = vec![self.single(endpoint)];
+        Ok(self.resolved(i32::from(number), self.protocol(known, problems), groups))
+    }
+
+    fn resolved(&self, port: i32, protocol: Protocol, groups: Vec<Group>) -> Resolved {
+        Resolved {
+            service: self.service.source.name().to_owned(),
+            title: format!("{}:{port}", self.title()),
+            variant: self.variant(protocol),
+            protocol,
+            groups,
+            split: self.split(),
+        }
+    }
+
+    fn spec(&self) -> ServiceSpec {
+        self.service.source.object.spec.clone().unwrap_or_default()
+    }
+
+    fn split(&self) -> SplitSettings {
+        self.asker.split.over(&self.service.settings)
+    }
+
+    fn title(&self) -> String {
+        format!(
+            "{}/{}",
+            self.service.source.namespace(),
+            self.service.source.name()
+        )
+    }
+
+    fn single(&self, endpoint: EndpointSpec) -> Group {
+        Group {
+            name: self.service.source.name().to_owned(),
+            endpoints: vec![endpoint],
+        }
+    }
+
+    /// The Service's own address, behind which kube-proxy chooses.
+    fn cluster_address(&self, port: &ServicePort) -> Result<Group, Refused> {
+        let refused = || {
+            Refused(format!(
+                "Service {} has no cluster address, which service-upstream needs",
+                self.title()
+            ))
+        };
+        let address = self.spec().cluster_ip.unwrap_or_default();
+        let address: IpAddr = address.parse().map_err(|_| refused())?;
+        endpoints::reachable(address, self.scene.options).map_err(|_| refused())?;
+        let number = port_number(port.port).ok_or_else(refused)?;
+        let address = Address::Socket(SocketAddr::new(address, number));
+        Ok(self.single(EndpointSpec {
+            address,
+            state: EndpointState::Ready,
+        }))
+    }
+
+    fn find_port(&self, wanted: &ServiceBackendPort) -> Result<&ServicePort, Refused> {
+        let spec = self.service.source.object.spec.as_ref();
+        let ports = || {
+            spec.into_iter()
+                .flat_map(|spec| spec.ports.iter().flatten())
+        };
+        let found = match (&wanted.name, wanted.number) {
+            (Some(name), _) => ports().find(|port| port.name.as_ref() == Some(name)),
+            (None, Some(number)) => ports().find(|port| port.port == number),
+            (None, None) => return Refused::because("the port of the Service is missing"),
+        };
+        let Some(port) = found else {
+            let known: Vec<_> = ports().map(port_title).collect();
+            return Refused::because(format!(
+                "Service {} has no such port, only {}",
+                self.title(),
+                known.join(", ")
+            ));
+        };
+        match port.protocol.as_deref().unwrap_or("TCP") {
+            "TCP" => Ok(port),
+            other => Refused::because(format!(
+                "port {} of Service {} is {other:?}, not TCP",
+                port.port,
+                self.title()
+            )),
+        }
+    }
+
+    /// The Ingress's `backend-protocol`, else the Service's `appProtocol`.
+    fn protocol(&self, port: Option<&ServicePort>, problems: &mut Vec<Problem>) -> Protocol {
+        let named = port.and_then(|port| port.app_protocol.as_deref());
+        match (self.asker.upstream.protocol, named) {
+            (Some(protocol), _) => protocol,
+            (None, None) => Protocol::Http,
+            (None, Some(name)) => app_protocol(name).unwrap_or_else(|| {
+                let message = format!("appProtocol {name:?} is not known; HTTP/1.1 is spoken");
+                problems.push(self.service.subject.at("spec.ports").warning(message));
+                Protocol::Http
+            }),
+        }
+    }
+
+    /// Ingresses that ask for the same share a backend, and with it its connections; others get their own.
+    fn variant(&self, protocol: Protocol) -> String {
+        let protocol = match protocol {
+            Protocol::Http => "",
+            Protocol::Https => " https",
+            Protocol::H2c => " h2c",
+            Protocol::H2 => " h2",
+        };
+        let own_label =
+            self.asker.split.version_label.is_some() || !self.asker.split.named().is_empty();
+        let upstream = self.asker.upstream;
+        let own = own_label
+            || upstream.service_upstream
+            || upstream.tls != UpstreamSettings::default().tls;
+        match own {
+            true => format!("{protocol} for {}", self.asker.name),
+            false => protocol.to_owned(),
+        }
+    }
+}
+
+fn port_title(port: &ServicePort) -> String {
+    match &port.name {
+        Some(name) => format!("{} ({name})", port.port),
+        None => port.port.to_string(),
+    }
+}
+
+fn target_number(port: &ServicePort) -> i32 {
+    match port.target_port {
+        Some(IntOrString::Int(number)) => number,
+        _ => port.port,
+    }
+}
+
+/// KEP-3726's names, and the plain ones in use before.
+fn app_protocol(name: &str) -> Option<Protocol> {
+    match name.to_ascii_lowercase().as_str() {
+        "http" | "kubernetes.io/ws" => Some(Protocol::Http),
+        "https" | "kubernetes.io/wss" => Some(Protocol::Https),
+        "grpc" | "kubernetes.io/h2c" => Some(Protocol::H2c),
+        _ => None,
+    }
+}

@@ -1,0 +1,195 @@
+//! Which endpoints are one version: those whose pods carry the same value of one label.
+
+use crate::annotations::values::version_name;
+use crate::endpoints::Member;
+use haldane_routing::spec::{EndpointSpec, EndpointState};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The labels that may name versions where none is chosen, in this order.
+const LABELS: &[&str] = &[
+    "version",
+    "app.kubernetes.io/version",
+    "color",
+    "pod-template-hash",
+];
+
+/// The version of pods that do not carry the label that names versions.
+const UNLABELLED: &str = "unlabelled";
+
+/// A version's name and its endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) endpoints: Vec<EndpointSpec>,
+}
+
+impl Group {
+    pub(crate) fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoints: Vec::new(),
+        }
+    }
+
+    /// How many endpoints take new requests now: the ready ones, and where there are none, the terminating ones
+    /// if `last_resort`.
+    pub(crate) fn serving(&self, last_resort: bool) -> u64 {
+        let counts =
+            |endpoint: &&EndpointSpec| last_resort || endpoint.state == EndpointState::Ready;
+        self.endpoints.iter().filter(counts).count() as u64
+    }
+}
+
+/// Groups endpoints into versions, in the order of their names. `service` names the version where no label does;
+/// `chosen` is the label asked for; `named` are the versions that somebody asks for by name.
+pub(crate) fn group(
+    members: &[Member<'_>],
+    service: &str,
+    chosen: Option<&str>,
+    named: &[&str],
+) -> Vec<Group> {
+    let label = chosen.or_else(|| label(members, named));
+    let labelled =
+        label.is_some_and(|label| members.iter().any(|member| value(member, label).is_some()));
+    let fallback = if labelled { UNLABELLED } else { service };
+    let mut groups = BTreeMap::<&str, Vec<EndpointSpec>>::new();
+    for member in members {
+        let name = label
+            .and_then(|label| value(member, label))
+            .unwrap_or(fallback);
+        groups
+            .entry(name)
+            .or_default()
+            .push(member.endpoint.clone());
+    }
+    let group = |(name, endpoints): (&str, _)| Group {
+        name: name.to_owned(),
+        endpoints,
+    };
+    groups.into_iter().map(group).collect()
+}
+
+/// The first label with a version that is asked for by name; else the first that tells the pods apart; else the first
+/// that all carry. Asking first keeps a restart of one Deployment, which has two values of `pod-template-hash` for a
+/// while, from renaming the versions that weights are written for.
+fn label(members: &[Member<'_>], named: &[&str]) -> Option<&'static str> {
+    let asked = |label: &&&str| {
+        values(members, label)
+            .iter()
+            .flatten()
+            .any(|value| named.contains(value))
+    };
+    let on_all =
+        |label: &&&str| !members.is_empty() && values(members, label).iter().all(Option::is_some);
+    let apart = |label: &&&str| on_all(label) && values(members, label).len() > 1;
+    let mut found = LABELS.iter().find(asked);
+    found = found.or_else(|| LABELS.iter().find(apart));
+    found.or_else(|| LABELS.iter().find(on_all)).copied()
+}
+
+fn values<'m>(members: &'m [Member<'_>], label: &str) -> BTreeSet<Option<&'m str>> {
+    members.iter().map(|member| value(member, label)).collect()
+}
+
+/// A file may hold values that the API server would refuse; they name nothing.
+fn value<'m>(member: &'m Member<'_>, label: &str) -> Option<&'m str> {
+    let value = member.labels?.get(label)?;
+    version_name(value).is_ok().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haldane_routing::spec::Address;
+    use std::net::SocketAddr;
+
+    /// Pods as `label=value label=value`, one for each entry; the result as `label-value: count`.
+    #[track_caller]
+    fn check(pods: &[&str], chosen: Option<&str>, named: &[&str], expected: &str) {
+        let labels: Vec<BTreeMap<String, String>> = pods.iter().map(|pod| labels(pod)).collect();
+        let members: Vec<_> = (8000..)
+            .zip(&labels)
+            .map(|(port, labels)| member(port, labels))
+            .collect();
+        let groups = group(&members, "web", chosen, named);
+        let shown: Vec<_> = groups
+            .iter()
+            .map(|group| format!("{}:{}", group.name, group.endpoints.len()))
+            .collect();
+        assert_eq!(shown.join(" "), expected, "{pods:?}");
+    }
+
+    fn labels(pod: &str) -> BTreeMap<String, String> {
+        let pairs = pod
+            .split_whitespace()
+            .filter_map(|pair| pair.split_once('='));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    fn member(port: u16, labels: &BTreeMap<String, String>) -> Member<'_> {
+        let address = Address::Socket(SocketAddr::from(([10, 0, 0, 1], port)));
+        Member {
+            endpoint: EndpointSpec {
+                address,
+                state: EndpointState::Ready,
+            },
+            labels: Some(labels).filter(|labels| !labels.is_empty()),
+        }
+    }
+
+    #[test]
+    fn the_first_label_that_tells_pods_apart_names_versions() {
+        check(
+            &["version=1", "version=2", "version=1"],
+            None,
+            &[],
+            "1:2 2:1",
+        );
+        check(
+            &["version=1 color=blue", "version=1 color=green"],
+            None,
+            &[],
+            "blue:1 green:1",
+        );
+        check(&["version=1", "color=green"], None, &[], "web:2");
+        check(&["version=1", "version=1"], None, &[], "1:2");
+        check(&["app=web", "app=web"], None, &[], "web:2");
+        check(&["", ""], None, &[], "web:2");
+        check(&[], None, &[], "");
+    }
+
+    #[test]
+    fn a_label_that_is_chosen_names_versions_whatever_it_holds() {
+        check(
+            &["tier=a version=1", "tier=a version=2"],
+            Some("tier"),
+            &[],
+            "a:2",
+        );
+        check(
+            &["tier=a", "version=2"],
+            Some("tier"),
+            &[],
+            "a:1 unlabelled:1",
+        );
+        check(&["version=2"], Some("tier"), &[], "web:1");
+    }
+
+    #[test]
+    fn a_restart_does_not_rename_versions_that_are_asked_for() {
+        let restarting = [
+            "version=1 pod-template-hash=a",
+            "version=1 pod-template-hash=b",
+        ];
+        check(&restarting, None, &[], "a:1 b:1");
+        check(&restarting, None, &["1", "2"], "1:2");
+        check(
+            &["version=1", "color=blue"],
+            None,
+            &["blue"],
+            "blue:1 unlabelled:1",
+        );
+    }
+}

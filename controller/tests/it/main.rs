@@ -1,0 +1,5 @@
+//! Manifests in, table and problems out.
+
+mod support;
+
+mod first;
