@@ -24,6 +24,7 @@ mod tests;
 mod trailers;
 mod upload;
 
+use std::fmt;
 use std::future::poll_fn;
 
 use bytes::Bytes;
@@ -42,7 +43,6 @@ pub use request::{RequestFraming, RequestHead, write_head};
 use exchange::Exchange;
 
 /// What a request led to.
-#[derive(Debug)]
 pub enum Outcome<S, B, G> {
     /// A final answer, its fields end-to-end only; see [`send`].
     Response(Response<ResponseBody<S, B, G>>),
@@ -55,6 +55,16 @@ pub enum Outcome<S, B, G> {
         /// What the backend already said in the new protocol; to be read before `io`.
         read_ahead: Bytes,
     },
+}
+
+impl<S, B, G> fmt::Debug for Outcome<S, B, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, status) = match self {
+            Self::Response(response) => ("Response", response.status()),
+            Self::Upgraded { response, .. } => ("Upgraded", response.status()),
+        };
+        f.debug_tuple(kind).field(&status).finish()
+    }
 }
 
 /// Sends one request and waits for the head of its answer.

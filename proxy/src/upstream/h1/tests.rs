@@ -2,5 +2,10 @@
 
 mod answers;
 mod bounds;
+mod frames;
+mod random;
 mod requests;
-mod script;
+mod sending;
+mod sockets;
+mod story;
+mod transport;

@@ -3,7 +3,8 @@
 use http::header::HeaderValue;
 use http::{HeaderMap, Method};
 
-use super::script::{End, Script, all_cuts, plain, run, tell};
+use super::story::{all_cuts, plain, run, tell};
+use super::transport::{End, Script};
 use crate::upstream::h1::RequestHead;
 use crate::upstream::h1::limits::INTERIM_MAX;
 

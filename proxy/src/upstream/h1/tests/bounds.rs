@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, Method};
 
-use super::script::{End, Script, plain, run, tell};
+use super::story::{plain, run, tell};
+use super::transport::{End, Script};
 use crate::upstream::h1::Limits;
 use crate::upstream::h1::limits::{CHUNK_EXTENSIONS_MAX, CHUNK_LINE_MAX, FIELDS_MAX};
 

@@ -1,101 +1,20 @@
-//! A backend that says given pieces, and one line that tells how an exchange with it went.
+//! One line that tells how an exchange went.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::fmt::Write;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::AsyncReadExt;
 
+use super::transport::Script;
 use crate::upstream::h1::{Connection, Failure, Limits, Outcome, RequestHead, SendError, send};
-
-/// How a backend stops talking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Close,
-    Reset,
-}
-
-/// A transport that yields one piece per read, with a pause before each.
-#[derive(Debug)]
-pub(super) struct Script {
-    pieces: VecDeque<Vec<u8>>,
-    end: End,
-    paused: bool,
-    pub(super) written: Rc<RefCell<Vec<u8>>>,
-    pub(super) writes: Rc<Cell<usize>>,
-}
-
-impl Script {
-    pub(super) fn new(pieces: impl IntoIterator<Item = Vec<u8>>, end: End) -> Self {
-        Self {
-            pieces: pieces
-                .into_iter()
-                .filter(|piece| !piece.is_empty())
-                .collect(),
-            end,
-            paused: false,
-            written: Rc::default(),
-            writes: Rc::default(),
-        }
-    }
-}
-
-impl AsyncRead for Script {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.paused = !self.paused;
-        if self.paused && !self.pieces.is_empty() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let Some(mut piece) = self.pieces.pop_front() else {
-            return match self.end {
-                End::Close => Poll::Ready(Ok(())),
-                End::Reset => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            };
-        };
-        let rest = piece.split_off(piece.len().min(buffer.remaining()));
-        buffer.put_slice(&piece);
-        if !rest.is_empty() {
-            self.pieces.push_front(rest);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Script {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.writes.set(self.writes.get() + 1);
-        self.written.borrow_mut().extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
 
 /// Every way in which a wire text is cut for the tests: whole, byte by byte, and once at every
 /// place.
