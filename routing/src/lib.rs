@@ -3,4 +3,7 @@
 //! This crate never reads a clock, draws from the system's randomness or does IO: callers pass what they
 //! saw of a request, a seed, a key.
 
+pub mod schedule;
 pub mod spec;
+
+pub use schedule::{Schedule, Ticket, VersionIndex, WeightsError};
