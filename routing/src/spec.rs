@@ -423,7 +423,12 @@ pub struct BasicAuthSpec {
 
 impl std::fmt::Debug for BasicAuthSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BasicAuthSpec({:?}, {} users)", self.realm, self.users.len())
+        write!(
+            f,
+            "BasicAuthSpec({:?}, {} users)",
+            self.realm,
+            self.users.len()
+        )
     }
 }
 
