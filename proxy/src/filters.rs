@@ -6,4 +6,9 @@
 
 pub mod basic_auth;
 pub mod body_limit;
+#[cfg(test)]
+mod built;
+pub mod cors;
+pub mod external_auth;
+pub mod location;
 pub mod rate;
