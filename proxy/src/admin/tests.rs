@@ -1,0 +1,217 @@
+//! The admin address as those who ask see it.
+
+use super::*;
+use haldane_routing::spec::{
+    ActionSpec, BackendSpec, BasicAuthSpec, CertificateSpec, ExternalAuthSpec, FiltersSpec,
+    ForwardSpec, HeaderEditsSpec, MatchSpec, RuleSpec, TableSpec, VersionSpec,
+};
+use serde_json::Value;
+
+struct State {
+    metrics: Arc<Metrics>,
+    table: Arc<Table>,
+    key: TicketKey,
+    ready: bool,
+}
+
+impl AdminState for State {
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn table(&self) -> (Arc<Table>, u64) {
+        (Arc::clone(&self.table), 7)
+    }
+
+    fn ready(&self) -> bool {
+        self.ready
+    }
+
+    fn ticket_key(&self) -> &TicketKey {
+        &self.key
+    }
+}
+
+fn state(spec: &TableSpec) -> State {
+    State {
+        metrics: Metrics::new(1),
+        table: Arc::new(Table::build(spec, None, 1).expect("the table has no fault")),
+        key: TicketKey::from_bytes([1; 32]),
+        ready: true,
+    }
+}
+
+fn ask(state: &State, method: Method, target: &str) -> Response<String> {
+    let request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(header::HOST, "localhost");
+    respond(&request.body(()).unwrap(), state)
+}
+
+fn json(state: &State, target: &str) -> Value {
+    let response = ask(state, Method::GET, target);
+    assert_eq!(
+        (response.status(), &response.headers()[header::CONTENT_TYPE]),
+        (StatusCode::OK, &HeaderValue::from_static(JSON))
+    );
+    serde_json::from_str(response.body()).unwrap()
+}
+
+#[track_caller]
+fn check(state: &State, method: Method, target: &str, status: u16, begin: &str) {
+    let response = ask(state, method, target);
+    assert_eq!(response.status(), status, "{target}");
+    assert!(
+        response.body().starts_with(begin),
+        "{target}: {}",
+        response.body()
+    );
+}
+
+#[test]
+fn each_path_has_its_answer() {
+    let mut state = state(&TableSpec::default());
+    for (method, target, status, begin) in [
+        (Method::GET, "/healthz", 200, "alive"),
+        (Method::HEAD, "/healthz?now", 200, "alive"),
+        (Method::GET, "/readyz", 200, "ready"),
+        (Method::GET, "/metrics", 200, "# HELP haldane_"),
+        (Method::GET, "/table", 200, "{\"generation\":7"),
+        (
+            Method::GET,
+            "/explain?url=http://a/",
+            200,
+            "{\"generation\":7",
+        ),
+        (Method::GET, "/explain", 400, "url must be given"),
+        (Method::GET, "/", 404, "there are"),
+        (Method::GET, "/metrics/", 404, "there are"),
+        (Method::POST, "/metrics", 405, "this address"),
+        (Method::DELETE, "/table", 405, "this address"),
+    ] {
+        check(&state, method, target, status, begin);
+    }
+    state.ready = false;
+    check(&state, Method::GET, "/readyz", 503, "there is no table");
+    check(&state, Method::GET, "/healthz", 200, "alive");
+}
+
+#[test]
+fn a_request_by_a_strange_name_is_told_nothing() {
+    let request = Request::builder()
+        .uri("/metrics")
+        .header(header::HOST, "evil.example");
+    let response = respond(&request.body(()).unwrap(), &state(&TableSpec::default()));
+    assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
+    assert!(!response.body().contains("haldane_"));
+}
+
+/// A table with something secret in every place that holds secrets; each has `SECRET` in it.
+fn secretive() -> TableSpec {
+    let edits = || HeaderEditsSpec {
+        remove: Vec::new(),
+        set: vec![("x-api-key".to_owned(), "SECRET1".to_owned())],
+        add: vec![("x-other".to_owned(), "SECRET2".to_owned())],
+    };
+    let filters = FiltersSpec {
+        basic_auth: Some(BasicAuthSpec {
+            realm: "shop".to_owned(),
+            users: vec![
+                "ann:$2y$05$SECRET3SECRET3SECRET3SECRET3SECRET3SECRET3SECRET3SECRET".to_owned(),
+            ],
+        }),
+        external_auth: None,
+        request_headers: edits(),
+        response_headers: edits(),
+        ..FiltersSpec::default()
+    };
+    TableSpec {
+        rules: vec![rule(filters)],
+        backends: vec![BackendSpec {
+            name: "stable".to_owned(),
+            ..BackendSpec::default()
+        }],
+        certificates: vec![CertificateSpec {
+            name: "shop/tls".to_owned(),
+            hosts: vec!["shop.example".to_owned()],
+            chain_pem: "CHAIN".to_owned(),
+            key_pem: "SECRET4".to_owned(),
+        }],
+    }
+}
+
+fn rule(filters: FiltersSpec) -> RuleSpec {
+    let forward = ForwardSpec {
+        versions: vec![VersionSpec {
+            name: "1.0".to_owned(),
+            weight: 1,
+            backend: "stable".to_owned(),
+        }],
+        ..ForwardSpec::default()
+    };
+    RuleSpec {
+        id: "shop/web /".to_owned(),
+        origin: Default::default(),
+        matches: vec![MatchSpec::default()],
+        action: ActionSpec::Forward(Box::new(forward)),
+        filters,
+    }
+}
+
+#[test]
+fn the_table_is_shown_without_its_secrets() {
+    let state = state(&secretive());
+    let shown = json(&state, "/table");
+    assert_eq!(shown["rules"][0]["id"], "shop/web /");
+    assert_eq!(
+        shown["rules"][0]["filters"]["basic_auth"]["users"][0],
+        "ann:(hidden)"
+    );
+    assert_eq!(
+        shown["rules"][0]["filters"]["request_headers"]["set"][0][0],
+        "x-api-key"
+    );
+    assert_eq!(shown["backends"][0]["name"], "stable");
+    assert_eq!(shown["certificates"][0]["hosts"][0], "shop.example");
+    assert!(!shown.to_string().contains("SECRET"), "{shown}");
+}
+
+#[test]
+fn a_url_with_a_password_is_hidden() {
+    for (url, expected) in [
+        ("http://ann:SECRET@auth.example/check", "(hidden)"),
+        (
+            "https://auth.example/check?to=a@b",
+            "https://auth.example/check?to=a@b",
+        ),
+        ("http://auth.example/@", "http://auth.example/@"),
+    ] {
+        let mut filters = FiltersSpec {
+            external_auth: Some(ExternalAuthSpec {
+                url: url.to_owned(),
+                ..ExternalAuthSpec::default()
+            }),
+            ..FiltersSpec::default()
+        };
+        table::hide_in(&mut filters);
+        assert_eq!(filters.external_auth.unwrap().url, expected);
+    }
+}
+
+#[test]
+fn a_request_is_explained_as_a_listener_would_take_it() {
+    let state = state(&secretive());
+    let found = json(&state, "/explain?url=http://shop.example/cart");
+    assert_eq!(
+        found["explanation"]["outcome"]["forward"]["rule"],
+        "shop/web /"
+    );
+    assert_eq!(found["refused"], Value::Null);
+    assert!(found["text"].as_str().unwrap().contains("shop/web /"));
+
+    let refused = json(&state, "/explain?url=http://shop.example/a/../b");
+    assert_eq!(refused["refused"]["reason"], "dot_segment");
+    assert_eq!(refused["refused"]["status"], 400);
+    assert_eq!(refused["explanation"], Value::Null);
+}
