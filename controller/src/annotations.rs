@@ -19,6 +19,7 @@ pub(crate) mod upstream;
 pub(crate) mod values;
 pub(crate) mod weights;
 
+use crate::limits::TEXT_BYTES_MAX;
 use crate::problem::{Problem, Refused, Spot, Subject};
 use std::collections::BTreeMap;
 
@@ -156,7 +157,11 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, Refused>,
     ) -> Option<Given<T>> {
         let spot = self.subject.annotation(key);
-        match parse(text) {
+        let parsed = match text.len() > TEXT_BYTES_MAX {
+            true => Refused::because(format!("is longer than {TEXT_BYTES_MAX} bytes")),
+            false => parse(text),
+        };
+        match parsed {
             Ok(value) => Some(Given { value, spot }),
             Err(reason) => {
                 self.problems.push(spot.error(reason.to_string()));

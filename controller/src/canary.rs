@@ -3,14 +3,17 @@
 use crate::annotations::canary::{CanarySettings, HeaderRule};
 use crate::annotations::weights::gcd;
 use crate::ingress::{Key, KnownIngress, Written};
-use crate::limits::{PERIOD_MAX, VERSIONS_MAX};
 use crate::places::{Place, Places, Purpose};
 use crate::problem::{Problem, Refused};
 use crate::service::Resolved;
 use crate::shares::{Part, Parts, reduce_parts, rounded};
+use haldane_routing::schedule::{PERIOD_MAX, VERSIONS_MAX};
 use haldane_routing::spec::{ConditionSpec, ForcedSpec, TestSpec};
 use k8s_openapi::api::networking::v1::IngressBackend;
 use std::rc::Rc;
+
+/// How many canaries one rule may have: their headers and cookies are held against every request in turn.
+const CANARIES_MAX: usize = 16;
 
 /// A canary on one place.
 #[derive(Clone, Debug)]
@@ -165,6 +168,9 @@ fn version_name(resolved: &Resolved, main: &Parts, accepted: &[Accepted<'_>]) ->
 
 /// Each canary takes its weight of its total, and the main's versions share the rest as they did before.
 fn mixed(main: &Parts, canaries: &[Accepted<'_>]) -> Result<Vec<Part>, Refused> {
+    if canaries.len() > CANARIES_MAX {
+        return Refused::because(format!("the rule has more than {CANARIES_MAX} canaries"));
+    }
     if main.parts.len() + canaries.len() > VERSIONS_MAX {
         return Refused::because(format!("the rule has more than {VERSIONS_MAX} versions"));
     }

@@ -6,14 +6,17 @@
 mod pods;
 mod slices;
 
+use crate::limits::ENDPOINTS_MAX;
 use crate::lookup::Lookup;
-use crate::objects::Sourced;
+use crate::objects::{Described, Sourced};
 use crate::problem::Problem;
 use crate::translate::Options;
 use haldane_routing::spec::{EndpointSpec, EndpointState};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 /// An endpoint, and the labels of its pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,26 +25,59 @@ pub(crate) struct Member<'a> {
     pub(crate) labels: Option<&'a BTreeMap<String, String>>,
 }
 
-/// All that the search for endpoints looks at.
+/// All that the search for endpoints looks at, and what it found so far: many rules have one Service.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'s, 'a> {
     pub(crate) lookup: &'s Lookup<'a>,
     pub(crate) options: &'s Options,
+    pub(crate) found: &'s Found<'a>,
 }
 
-/// Each address once, in the order of addresses, so that the same objects always make the same table.
-pub(crate) fn members<'a>(
-    scene: Scene<'_, 'a>,
-    service: &'a Sourced<Service>,
-    port: &'a ServicePort,
-    problems: &mut Vec<Problem>,
-) -> Vec<Member<'a>> {
-    let slices = scene.lookup.slices(service);
-    let found = match slices.is_empty() && scene.options.standalone {
-        true => pods::members(scene, service, port, problems),
-        false => slices::members(scene, slices, port, problems),
-    };
-    once_each(found)
+/// The endpoints by Service and port.
+pub(crate) type Found<'a> = RefCell<HashMap<(String, i32), Members<'a>>>;
+
+/// The endpoints of one Service port.
+type Members<'a> = Rc<[Member<'a>]>;
+
+impl<'a> Scene<'_, 'a> {
+    /// Each address once, in the order of addresses, so that the same objects always make the same table.
+    pub(crate) fn members(
+        self,
+        service: &'a Sourced<Service>,
+        port: &ServicePort,
+        problems: &mut Vec<Problem>,
+    ) -> Members<'a> {
+        let subject = service.subject();
+        let key = (subject.object.clone(), port.port);
+        if let Some(members) = self.found.borrow().get(&key) {
+            return Rc::clone(members);
+        }
+        let mut members = once_each(self.find(service, port, problems));
+        if members.len() > ENDPOINTS_MAX {
+            let message = format!(
+                "has {} endpoints; those beyond {ENDPOINTS_MAX} get no requests",
+                members.len()
+            );
+            problems.push(subject.at("").warning(message));
+            members.truncate(ENDPOINTS_MAX);
+        }
+        let members = Members::from(members);
+        self.found.borrow_mut().insert(key, Rc::clone(&members));
+        members
+    }
+
+    fn find(
+        self,
+        service: &'a Sourced<Service>,
+        port: &ServicePort,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Member<'a>> {
+        let slices = self.lookup.slices(service);
+        match slices.is_empty() && self.options.standalone {
+            true => pods::members(self, service, port, problems),
+            false => slices::members(self, slices, port, problems),
+        }
+    }
 }
 
 /// Several slices may hold one endpoint for a moment; it is ready if one of them says so.

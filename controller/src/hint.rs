@@ -3,14 +3,26 @@
 /// At most this many letters may differ, and at most a third of them: beyond, a hint misleads.
 const DISTANCE_MAX: usize = 3;
 
+/// Shorter beginnings of a name could be anything.
+const PREFIX_MIN: usize = 5;
+
 /// The nearest of `known`, if any is near enough to be meant.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let bound = DISTANCE_MAX.min(name.chars().count() / 3).max(1);
     let distance = |candidate: &&str| {
         strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase())
     };
-    let best = known.into_iter().min_by_key(distance)?;
-    (distance(&best) <= bound).then_some(best)
+    // Half a word is no typing error, but it is clear what was meant.
+    let cut_short = |candidate: &&str| name.len() > PREFIX_MIN && candidate.starts_with(name);
+    let known: Vec<_> = known
+        .into_iter()
+        .filter(|candidate| *candidate != name)
+        .collect();
+    let best = known.iter().copied().min_by_key(distance)?;
+    match distance(&best) <= bound {
+        true => Some(best),
+        false => known.into_iter().find(cut_short),
+    }
 }
 
 #[cfg(test)]
@@ -25,6 +37,8 @@ mod tests {
             ("wieghts", Some("weights")),
             ("Canary-Weight", Some("canary-weight")),
             ("canary-wieght", Some("canary-weight")),
+            ("canary-wei", Some("canary-weight")),
+            ("weights", None),
             ("colour", None),
             ("x", None),
         ];

@@ -1,7 +1,10 @@
 //! Bounds of the route table that are checked here already, where the field that breaks them is known.
 
-/// The longest period a split may have, in requests: 0.01 % steps.
-pub(crate) const PERIOD_MAX: u64 = 10_000;
+/// How many values one list may have: networks, hosts and users are compared one by one.
+pub(crate) const LIST_MAX: usize = 256;
 
-/// How many versions one rule may have.
-pub(crate) const VERSIONS_MAX: usize = 64;
+/// How many endpoints one version may have. Kubernetes supports 5 000 pods behind one Service, with two addresses each.
+pub(crate) const ENDPOINTS_MAX: usize = 10_000;
+
+/// The longest text, in bytes: what common servers take as one header line.
+pub(crate) const TEXT_BYTES_MAX: usize = 4096;

@@ -17,6 +17,8 @@ pub(crate) fn search(pattern: &str) -> Result<String, Refused> {
 
 /// How many groups the expression of a path has.
 pub(crate) fn path_groups(pattern: &str) -> Result<usize, Refused> {
+    // Alone first: `a)|(b` is no expression, but becomes one inside a group.
+    compile(pattern, true)?;
     let regex = compile(&format!("^(?:{pattern})"), true)?;
     Ok(regex.captures_len() - 1)
 }

@@ -170,7 +170,7 @@ fn endpoint_text(endpoint: &EndpointSpec) -> String {
 
 fn certificate_line(certificate: &CertificateSpec) -> String {
     match certificate.hosts.as_slice() {
-        [] => format!("certificate {} by default", certificate.name),
+        [] => format!("certificate {} for all other names", certificate.name),
         hosts => format!("certificate {} for {}", certificate.name, hosts.join(", ")),
     }
 }

@@ -3,10 +3,11 @@
 mod forward;
 
 use crate::annotations::auth;
-use crate::annotations::filters::{HttpsRedirect, groups_asked};
+use crate::annotations::filters::{self, HttpsRedirect};
 use crate::backends::Backends;
 use crate::endpoints::Scene;
 use crate::ingress::KnownIngress;
+use crate::lookup::Found;
 use crate::pattern;
 use crate::places::{Place, Places, Purpose};
 use crate::problem::{Problem, Refused};
@@ -15,6 +16,7 @@ use haldane_routing::spec::{
     ActionSpec, BackendSpec, FiltersSpec, HostSpec, MatchSpec, OriginSpec, PathSpec, RewriteSpec,
     RuleSpec,
 };
+use k8s_openapi::api::networking::v1::IngressBackend;
 use std::collections::BTreeMap;
 
 /// The answer of a place whose Service is not there.
@@ -42,17 +44,20 @@ pub(crate) fn rules(
     (rules, maker.backends.into_specs())
 }
 
-/// The hosts whose paths are all regular expressions, and the Ingress because of which. As in ingress-nginx one Ingress
-/// decides for its host, but here only for those of its own namespace.
-struct Patterned(BTreeMap<(String, String), String>);
+/// The hosts whose paths are all regular expressions, and for each namespace the Ingress because of which. As in
+/// ingress-nginx one Ingress decides for its host, but here only about paths of its own namespace.
+struct Patterned(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Patterned {
     fn new(places: &Places<'_>) -> Self {
-        let mut hosts = BTreeMap::new();
+        let mut hosts = BTreeMap::<_, BTreeMap<_, _>>::new();
         for place in places.iter().filter(|place| asks_for_pattern(place)) {
             for host in std::iter::once(&place.key.host).chain(&place.aliases) {
-                let key = (place.owner.namespace().to_owned(), host.clone());
-                hosts.entry(key).or_insert_with(|| place.owner.title());
+                let causes = hosts.entry(host.clone()).or_default();
+                let namespace = place.owner.namespace().to_owned();
+                causes
+                    .entry(namespace)
+                    .or_insert_with(|| place.owner.title());
             }
         }
         Self(hosts)
@@ -60,12 +65,21 @@ impl Patterned {
 
     /// The Ingress that makes this place's path a regular expression.
     fn cause(&self, place: &Place<'_>) -> Option<&str> {
-        let key = (place.owner.namespace().to_owned(), place.key.host.clone());
-        match place.purpose {
-            Purpose::Redirect(..) => None,
-            Purpose::Forward(_) | Purpose::Preview(_) => self.0.get(&key).map(String::as_str),
-        }
+        let causes = self
+            .0
+            .get(&place.key.host)
+            .filter(|_| is_patternable(place))?;
+        causes.get(place.owner.namespace()).map(String::as_str)
     }
+
+    /// Whether the place stands beside regular expressions of another namespace.
+    fn beside(&self, place: &Place<'_>) -> bool {
+        self.0.contains_key(&place.key.host) && self.cause(place).is_none()
+    }
+}
+
+fn is_patternable(place: &Place<'_>) -> bool {
+    !matches!(place.purpose, Purpose::Redirect(..))
 }
 
 /// A target that is the path itself rewrites nothing.
@@ -75,7 +89,7 @@ fn asks_for_pattern(place: &Place<'_>) -> bool {
         .rewrite_target
         .as_ref()
         .is_some_and(|target| *target != place.key.path);
-    !matches!(place.purpose, Purpose::Redirect(..)) && (settings.use_regex || rewrites)
+    is_patternable(place) && (settings.use_regex || rewrites)
 }
 
 struct Maker<'s, 'a> {
@@ -90,7 +104,8 @@ impl Maker<'_, '_> {
     /// `None` if the place cannot be served as asked, which is reported.
     fn rule(&mut self, place: &Place<'_>) -> Option<RuleSpec> {
         let matches = self.or_report(place, self.matches(place))?;
-        let filters = self.or_report(place, self.filters(place))?;
+        let filters = self.filters(place);
+        let filters = self.or_report(place, filters)?;
         self.warn_of_pattern(place);
         let (action, service) = self.action(place);
         Some(RuleSpec {
@@ -130,6 +145,11 @@ impl Maker<'_, '_> {
         }
         match (place.key.exact, path.trim_end_matches('/')) {
             (true, _) => Ok(PathSpec::Exact(path.clone())),
+            // Prefixes come before regular expressions; written as one, this prefix takes its turn by its length.
+            (false, elements) if self.patterned.beside(place) => Ok(PathSpec::Regex {
+                pattern: prefix_pattern(elements),
+                ignore_case: false,
+            }),
             (false, "") => Ok(PathSpec::Prefix("/".to_owned())),
             // A prefix is matched element by element, so the slash at its end says nothing.
             (false, elements) => Ok(PathSpec::Prefix(elements.to_owned())),
@@ -148,7 +168,7 @@ impl Maker<'_, '_> {
         }
     }
 
-    fn filters(&self, place: &Place<'_>) -> Result<FiltersSpec, Refused> {
+    fn filters(&mut self, place: &Place<'_>) -> Result<FiltersSpec, Refused> {
         if matches!(place.purpose, Purpose::Redirect(..)) {
             return Ok(FiltersSpec::default());
         }
@@ -179,20 +199,20 @@ impl Maker<'_, '_> {
         wanted.then_some(STATUS)
     }
 
-    fn rewrite(&self, place: &Place<'_>) -> Result<Option<RewriteSpec>, Refused> {
+    fn rewrite(&mut self, place: &Place<'_>) -> Result<Option<RewriteSpec>, Refused> {
         let target = place.owner.settings.path.rewrite_target.as_ref();
         let Some(target) = target.filter(|target| **target != place.key.path) else {
             return Ok(None);
         };
         let groups = pattern::path_groups(&place.key.path)?;
-        let asked = groups_asked(target);
-        match asked > groups as u64 {
-            true => Refused::because(format!(
-                "rewrite-target {target:?} uses group {asked}, but the path {:?} has only {groups}",
-                place.key.path
-            )),
-            false => Ok(Some(RewriteSpec::Path(target.clone()))),
-        }
+        let target = filters::with_groups(target, groups).unwrap_or_else(|shorter| {
+            let path = &place.key.path;
+            let message =
+                format!("{path:?} has {groups} groups, so {target:?} means {shorter:?} here");
+            self.problems.push(place.spot.warning(message));
+            shorter
+        });
+        Ok(Some(RewriteSpec::Path(target)))
     }
 
     /// What is done, and for which Service.
@@ -203,16 +223,34 @@ impl Maker<'_, '_> {
                 (ActionSpec::Redirect(redirect.clone()), String::new())
             }
             (Purpose::Forward(backend) | Purpose::Preview(backend), None) => {
-                let service = backend.service.as_ref().map(|service| service.name.clone());
                 let forward = self
                     .forward(place, backend)
                     .map(|forward| ActionSpec::Forward(Box::new(forward)));
-                (
-                    forward.unwrap_or_else(unavailable),
-                    service.unwrap_or_default(),
-                )
+                let service = self.service_name(place, backend);
+                (forward.unwrap_or_else(unavailable), service)
             }
         }
+    }
+
+    /// Empty unless there is such a Service: a name that nothing checked stands nowhere.
+    fn service_name(&self, place: &Place<'_>, backend: &IngressBackend) -> String {
+        let name = backend
+            .service
+            .as_ref()
+            .map(|service| service.name.as_str())
+            .unwrap_or_default();
+        match self.scene.lookup.service(place.owner.namespace(), name) {
+            Found::Service(_) | Found::Invalid => name.to_owned(),
+            Found::Nothing => String::new(),
+        }
+    }
+}
+
+/// Matches what the prefix of these elements matches.
+fn prefix_pattern(elements: &str) -> String {
+    match elements {
+        "" => "/".to_owned(),
+        elements => format!("{}(/|$)", regex::escape(elements)),
     }
 }
 
@@ -220,7 +258,7 @@ impl Maker<'_, '_> {
 fn unavailable() -> ActionSpec {
     ActionSpec::Respond {
         status: UNAVAILABLE,
-        body: "no service\n".to_owned(),
+        body: "no service".to_owned(),
     }
 }
 

@@ -3,11 +3,11 @@
 use crate::annotations::split::SplitSettings;
 use crate::annotations::upstream::UpstreamSettings;
 use crate::annotations::values::is_dns_name;
-use crate::endpoints::{self, Scene, members, port_number};
+use crate::endpoints::{self, Scene, port_number};
 use crate::lookup::{Found, KnownService};
 use crate::objects::Described;
 use crate::problem::{Problem, Refused, Spot};
-use crate::versions::{Group, group};
+use crate::versions::{self, Group};
 use haldane_routing::spec::{Address, EndpointSpec, EndpointState, Protocol};
 use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{IngressBackend, ServiceBackendPort};
@@ -21,6 +21,8 @@ pub(crate) struct Asker<'s> {
     pub(crate) name: &'s str,
     pub(crate) split: &'s SplitSettings,
     pub(crate) upstream: &'s UpstreamSettings,
+    /// What happens if there is no such backend.
+    pub(crate) otherwise: &'static str,
 }
 
 /// A Service port, and the versions behind it.
@@ -37,7 +39,7 @@ pub(crate) struct Resolved {
     pub(crate) split: SplitSettings,
 }
 
-/// `None` if there is nothing to pass requests on to, which is reported: such requests are answered with 503.
+/// `None` if there is nothing to pass requests on to, which is reported.
 pub(crate) fn resolve(
     scene: Scene<'_, '_>,
     asker: Asker<'_>,
@@ -45,33 +47,31 @@ pub(crate) fn resolve(
     spot: &Spot,
     problems: &mut Vec<Problem>,
 ) -> Option<Resolved> {
+    let refuse = |reason: String| spot.error(format!("{reason}; {}", asker.otherwise));
     let Some(named) = &backend.service else {
-        problems.push(
-            spot.error("names no Service; resource backends are not supported. Requests get 503"),
-        );
+        problems.push(refuse(
+            "names no Service, and other resources are not supported".to_owned(),
+        ));
         return None;
     };
     let service = match scene.lookup.service(asker.namespace, &named.name) {
         Found::Service(service) => service,
         Found::Invalid => return None,
         Found::Nothing => {
-            let message = format!(
-                "there is no Service {}/{}. Requests get 503",
-                asker.namespace, named.name
-            );
-            problems.push(spot.error(message));
+            let reason = format!("there is no Service {}/{}", asker.namespace, named.name);
+            problems.push(refuse(reason));
             return None;
         }
     };
     let port = named.port.clone().unwrap_or_default();
-    let resolved = Resolver {
+    let resolver = Resolver {
         scene,
         asker,
         service,
-    }
-    .resolve(&port, problems);
+    };
+    let resolved = resolver.resolve(&port, problems);
     resolved
-        .map_err(|reason| problems.push(spot.error(format!("{reason}. Requests get 503"))))
+        .map_err(|reason| problems.push(refuse(reason.to_string())))
         .ok()
 }
 
@@ -99,21 +99,22 @@ impl Resolver<'_, '_> {
         problems: &mut Vec<Problem>,
     ) -> Result<Resolved, Refused> {
         let port = self.find_port(port)?;
-        let split = self.split();
-        let groups = match self.asker.upstream.service_upstream {
-            true => vec![self.cluster_address(port)?],
-            false => {
-                let named: Vec<_> = split.named().into_iter().map(|(name, _)| name).collect();
-                let members = members(self.scene, self.service.source, port, problems);
-                group(
-                    &members,
-                    self.service.source.name(),
-                    split.version_label.as_deref(),
-                    &named,
-                )
-            }
+        let (groups, own_label) = match self.asker.upstream.service_upstream {
+            true => (vec![self.cluster_address(port)?], false),
+            false => self.groups(port, problems),
         };
-        Ok(self.resolved(port.port, self.protocol(Some(port), problems), groups))
+        let protocol = self.protocol(Some(port), problems);
+        Ok(self.resolved(port.port, protocol, groups, own_label))
+    }
+
+    /// The versions, and whether the Ingress names them by another label than the Service does.
+    fn groups(&self, port: &ServicePort, problems: &mut Vec<Problem>) -> (Vec<Group>, bool) {
+        let service = self.service.source;
+        let members = self.scene.members(service, port, problems);
+        let split = self.split();
+        let label = versions::label(&members, &split);
+        let own_label = label != versions::label(&members, &self.service.settings);
+        (versions::group(&members, service.name(), label), own_label)
     }
 
     fn external(
@@ -150,14 +151,21 @@ impl Resolver<'_, '_> {
             state: EndpointState::Ready,
         };
         let groups = vec![self.single(endpoint)];
-        Ok(self.resolved(i32::from(number), self.protocol(known, problems), groups))
+        let protocol = self.protocol(known, problems);
+        Ok(self.resolved(i32::from(number), protocol, groups, false))
     }
 
-    fn resolved(&self, port: i32, protocol: Protocol, groups: Vec<Group>) -> Resolved {
+    fn resolved(
+        &self,
+        port: i32,
+        protocol: Protocol,
+        groups: Vec<Group>,
+        own_label: bool,
+    ) -> Resolved {
         Resolved {
             service: self.service.source.name().to_owned(),
             title: format!("{}:{port}", self.title()),
-            variant: self.variant(protocol),
+            variant: self.variant(protocol, own_label),
             protocol,
             groups,
             split: self.split(),
@@ -250,15 +258,13 @@ impl Resolver<'_, '_> {
     }
 
     /// Ingresses that ask for the same share a backend, and with it its connections; others get their own.
-    fn variant(&self, protocol: Protocol) -> String {
+    fn variant(&self, protocol: Protocol, own_label: bool) -> String {
         let protocol = match protocol {
             Protocol::Http => "",
             Protocol::Https => " https",
             Protocol::H2c => " h2c",
             Protocol::H2 => " h2",
         };
-        let own_label =
-            self.asker.split.version_label.is_some() || !self.asker.split.named().is_empty();
         let upstream = self.asker.upstream;
         let own = own_label
             || upstream.service_upstream

@@ -2,9 +2,9 @@
 
 use crate::annotations::split::{Shares, SplitSettings};
 use crate::annotations::weights::{gcd, reduce};
-use crate::limits::{PERIOD_MAX, VERSIONS_MAX};
 use crate::problem::{Problem, Refused};
 use crate::versions::Group;
+use haldane_routing::schedule::{PERIOD_MAX, VERSIONS_MAX};
 use haldane_routing::spec::EndpointSpec;
 
 /// A version with its share.
@@ -23,17 +23,22 @@ pub(crate) struct Parts {
     pub(crate) by_endpoints: bool,
 }
 
+/// A version that is only for testing must not get the share that its endpoints would have.
+pub(crate) fn preview_alone(settings: &SplitSettings) -> Option<Problem> {
+    let preview = settings
+        .preview
+        .as_ref()
+        .filter(|_| settings.shares.is_none())?;
+    let message = "needs active (or weights) beside it: otherwise this version would get its share; requests get 503";
+    Some(preview.spot.error(message))
+}
+
 /// Shares the requests of one Service out. `service` names the version where nothing else does.
 pub(crate) fn shares(
     groups: Vec<Group>,
     service: &str,
     settings: &SplitSettings,
 ) -> Result<Parts, Refused> {
-    if settings.preview.is_some() && settings.shares.is_none() {
-        return Refused::because(
-            "preview needs active (or weights) beside it, or it would get its share",
-        );
-    }
     let groups = with_named(groups, service, settings);
     if groups.len() > VERSIONS_MAX {
         let message = "versions are in its pods' labels, at most";

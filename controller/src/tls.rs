@@ -18,6 +18,9 @@ use rustls::sign::CertifiedKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+/// How many hosts one certificate may have. Public authorities put 100 names into one.
+const HOSTS_MAX: usize = 1_000;
+
 /// The hosts that have a certificate, with the namespace that gave it.
 #[derive(Default)]
 pub(crate) struct Covered(BTreeSet<(String, String)>);
@@ -149,8 +152,7 @@ impl<'l, 'a> Collector<'l, 'a> {
             .entry(host.to_owned())
             .or_insert_with(|| name.to_owned());
         if owner != name {
-            let message =
-                format!("{host:?} has the certificate {owner} already, from an older Ingress");
+            let message = format!("{host:?} has the certificate {owner} already, which stays");
             return problems.push(spot.warning(message));
         }
         self.covered
@@ -159,14 +161,18 @@ impl<'l, 'a> Collector<'l, 'a> {
         let Some(certificate) = self.certificates.get_mut(name) else {
             return;
         };
+        if certificate.hosts.len() >= HOSTS_MAX {
+            let message = format!("the certificate {name} has {HOSTS_MAX} hosts already");
+            return problems.push(spot.warning(message));
+        }
         if !certificate.hosts.iter().any(|known| known == host) {
             problems.extend(unfit(certificate, host).map(|message| spot.warning(message)));
             certificate.hosts.push(host.to_owned());
         }
     }
 
-    /// Certificates that no host uses are left out. The default certificate is written without hosts, and once more
-    /// with them if it has any.
+    /// Certificates that no host uses are left out. The default certificate is written without hosts, and if it has
+    /// any, under its own name with them.
     fn finish(self) -> (Vec<CertificateSpec>, Covered) {
         let mut certificates = Vec::new();
         for (_, mut certificate) in self.certificates {
@@ -174,6 +180,7 @@ impl<'l, 'a> Collector<'l, 'a> {
             certificate.hosts.retain(|host| !host.is_empty());
             if certificate.hosts.len() < named {
                 certificates.push(CertificateSpec {
+                    name: format!("{} by default", certificate.name),
                     hosts: Vec::new(),
                     ..certificate.clone()
                 });
@@ -231,10 +238,11 @@ fn certificate(
     let chain = chain(chain_pem)?;
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes());
     let key = key.map_err(|_| Refused("tls.key holds no private key in PEM".to_owned()))?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|reason| {
-        Refused(format!(
-            "tls.crt and tls.key cannot be used together: {reason}"
-        ))
+    CertifiedKey::from_der(chain, key, provider).map_err(|reason| match reason {
+        rustls::Error::InconsistentKeys(_) => {
+            Refused("tls.key is not the key of tls.crt".to_owned())
+        }
+        reason => Refused(format!("tls.crt and tls.key cannot be used: {reason}")),
     })?;
     Ok(CertificateSpec {
         name: name.to_owned(),

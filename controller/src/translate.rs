@@ -2,7 +2,7 @@
 
 use crate::class::Classes;
 use crate::derive;
-use crate::endpoints::Scene;
+use crate::endpoints::{Found, Scene};
 use crate::ingress::KnownIngress;
 use crate::lookup::Lookup;
 use crate::objects::Objects;
@@ -68,9 +68,11 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
         canary::attach(canary, &mut places, &mut problems);
     }
     let (certificates, covered) = tls::certificates(&mains, &lookup, &mut problems);
+    let found = Found::default();
     let scene = Scene {
         lookup: &lookup,
         options,
+        found: &found,
     };
     let (rules, backends) = rules::rules(scene, &places, &covered, &mut problems);
     Translation {

@@ -1,12 +1,14 @@
 //! Which endpoints are one version: those whose pods carry the same value of one label.
 
+use crate::annotations::split::SplitSettings;
 use crate::annotations::values::version_name;
 use crate::endpoints::Member;
+use crate::problem::Spot;
 use haldane_routing::spec::{EndpointSpec, EndpointState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The labels that may name versions where none is chosen, in this order.
-const LABELS: &[&str] = &[
+const LABELS: [&str; 4] = [
     "version",
     "app.kubernetes.io/version",
     "color",
@@ -40,15 +42,9 @@ impl Group {
     }
 }
 
-/// Groups endpoints into versions, in the order of their names. `service` names the version where no label does;
-/// `chosen` is the label asked for; `named` are the versions that somebody asks for by name.
-pub(crate) fn group(
-    members: &[Member<'_>],
-    service: &str,
-    chosen: Option<&str>,
-    named: &[&str],
-) -> Vec<Group> {
-    let label = chosen.or_else(|| label(members, named));
+/// Groups endpoints into versions by a label, in the order of their names. `service` names the version where no label
+/// does.
+pub(crate) fn group(members: &[Member<'_>], service: &str, label: Option<&str>) -> Vec<Group> {
     let labelled =
         label.is_some_and(|label| members.iter().any(|member| value(member, label).is_some()));
     let fallback = if labelled { UNLABELLED } else { service };
@@ -69,25 +65,33 @@ pub(crate) fn group(
     groups.into_iter().map(group).collect()
 }
 
-/// The first label with a version that is asked for by name; else the first that tells the pods apart; else the first
-/// that all carry. Asking first keeps a restart of one Deployment, which has two values of `pod-template-hash` for a
-/// while, from renaming the versions that weights are written for.
-fn label(members: &[Member<'_>], named: &[&str]) -> Option<&'static str> {
-    let asked = |label: &&&str| {
-        values(members, label)
-            .iter()
-            .flatten()
-            .any(|value| named.contains(value))
-    };
-    let on_all =
-        |label: &&&str| !members.is_empty() && values(members, label).iter().all(Option::is_some);
-    let apart = |label: &&&str| on_all(label) && values(members, label).len() > 1;
-    let mut found = LABELS.iter().find(asked);
-    found = found.or_else(|| LABELS.iter().find(apart));
-    found.or_else(|| LABELS.iter().find(on_all)).copied()
+/// The label that names versions: the one that is chosen; else the first with a version that is asked for by name; else
+/// the first that tells the pods apart; else the first that all carry. What is asked for comes before what tells apart:
+/// while a Deployment restarts its pods have two values of `pod-template-hash`, and that must not rename the versions
+/// for which weights are written.
+pub(crate) fn label<'s>(members: &[Member<'_>], settings: &'s SplitSettings) -> Option<&'s str> {
+    let chosen = settings.version_label.as_deref();
+    chosen.or_else(|| default_label(members, &settings.named()))
 }
 
-fn values<'m>(members: &'m [Member<'_>], label: &str) -> BTreeSet<Option<&'m str>> {
+fn default_label(members: &[Member<'_>], named: &[(&str, &Spot)]) -> Option<&'static str> {
+    let is_named = |value: &&str| named.iter().any(|(name, _)| name == value);
+    let found = LABELS.map(|label| (label, values(members, label)));
+    let asked = |values: &Values<'_>| values.iter().flatten().any(is_named);
+    let on_all = |values: &Values<'_>| !values.is_empty() && values.iter().all(Option::is_some);
+    let apart = |values: &Values<'_>| on_all(values) && values.len() > 1;
+    let rules: [&dyn Fn(&Values<'_>) -> bool; 3] = [&asked, &apart, &on_all];
+    let first = |rule: &&dyn Fn(&Values<'_>) -> bool| {
+        let mut labels = found.iter().filter(|(_, values)| rule(values));
+        labels.next().map(|(label, _)| *label)
+    };
+    rules.iter().find_map(first)
+}
+
+/// The values of a label, `None` among them if some pod does not carry it.
+type Values<'m> = BTreeSet<Option<&'m str>>;
+
+fn values<'m>(members: &'m [Member<'_>], label: &str) -> Values<'m> {
     members.iter().map(|member| value(member, label)).collect()
 }
 
@@ -100,6 +104,8 @@ fn value<'m>(member: &'m Member<'_>, label: &str) -> Option<&'m str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotations::Given;
+    use crate::annotations::split::Shares;
     use haldane_routing::spec::Address;
     use std::net::SocketAddr;
 
@@ -111,12 +117,25 @@ mod tests {
             .zip(&labels)
             .map(|(port, labels)| member(port, labels))
             .collect();
-        let groups = group(&members, "web", chosen, named);
+        let settings = settings(chosen, named);
+        let groups = group(&members, "web", label(&members, &settings));
         let shown: Vec<_> = groups
             .iter()
             .map(|group| format!("{}:{}", group.name, group.endpoints.len()))
             .collect();
         assert_eq!(shown.join(" "), expected, "{pods:?}");
+    }
+
+    fn settings(chosen: Option<&str>, named: &[&str]) -> SplitSettings {
+        let weights = named.iter().map(|name| ((*name).to_owned(), 1)).collect();
+        SplitSettings {
+            version_label: chosen.map(str::to_owned),
+            shares: Some(Given {
+                value: Shares::Weights(weights),
+                spot: Spot::default(),
+            }),
+            ..SplitSettings::default()
+        }
     }
 
     fn labels(pod: &str) -> BTreeMap<String, String> {

@@ -8,6 +8,9 @@ use haldane_routing::spec::AffinitySpec;
 /// The name that ingress-nginx gives.
 const COOKIE: &str = "INGRESSCOOKIE";
 
+/// The longest that a browser keeps a cookie (400 days).
+const AGE_S_MAX: u64 = 400 * 24 * 3600;
+
 /// `path` stays empty where nothing is said: it then follows the rule.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<AffinitySpec> {
     let kind = reader.shared("affinity", kind);
@@ -39,7 +42,7 @@ fn mode(text: &str) -> Result<(), Refused> {
 }
 
 fn age(text: &str) -> Result<u64, Refused> {
-    number(text, 0, u64::from(u32::MAX))
+    number(text, 0, AGE_S_MAX)
 }
 
 /// A semicolon would end the attribute and begin another.

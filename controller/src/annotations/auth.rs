@@ -9,6 +9,12 @@ use haldane_routing::spec::{BasicAuthSpec, ExternalAuthSpec};
 /// What a client is told where nothing is said.
 const REALM: &str = "Authentication Required";
 
+/// How many users one Secret may hold: its size bounds them, too.
+const USERS_MAX: usize = 10_000;
+
+/// How many headers of an answer may be copied.
+const COPIED_MAX: usize = 64;
+
 /// The parameter in which a sign-in page is told where to come back to.
 const REDIRECT_PARAMETER: &str = "rd";
 
@@ -37,14 +43,16 @@ pub(crate) fn basic(reader: &mut Reader<'_>, secrets: &SecretsOf<'_>) -> Option<
         .shared("auth-realm", realm)
         .unwrap_or_else(|| REALM.to_owned());
     let users = reader.shared("auth-secret", |text| users(text, layout, secrets));
-    reader.shared("auth-type", |text| one_of(text, &[("basic", ())]))?;
-    if !reader.has("auth-secret") {
-        reader.refuse(
-            "auth-type",
-            "needs auth-secret beside it, which names the Secret with the passwords",
-        );
+    let basic = reader.shared("auth-type", |text| one_of(text, &[("basic", ())]));
+    match (reader.has("auth-type"), reader.has("auth-secret")) {
+        (true, false) => {
+            let message = "needs auth-secret beside it, which names the Secret with the passwords";
+            reader.refuse("auth-type", message);
+        }
+        (false, true) => reader.warn("auth-secret", "has no effect without auth-type: basic"),
+        _ => {}
     }
-    users.map(|users| BasicAuthSpec { realm, users })
+    basic.and(users).map(|users| BasicAuthSpec { realm, users })
 }
 
 /// RFC 9110, section 11.5: the realm is a quoted string.
@@ -76,6 +84,9 @@ fn users(text: &str, layout: Layout, secrets: &SecretsOf<'_>) -> Result<Vec<Stri
             "entry {} of the Secret is not USER:HASH",
             index + 1
         )),
+        None if lines.len() > USERS_MAX => {
+            Refused::because(format!("the Secret holds more than {USERS_MAX} users"))
+        }
         None if lines.is_empty() => Refused::because("the Secret holds no user"),
         None => Ok(lines),
     }
@@ -89,6 +100,15 @@ fn file_lines(text: &str) -> Vec<String> {
         .collect()
 }
 
+fn copied(text: &str) -> Result<Vec<String>, Refused> {
+    match header_names(text)? {
+        names if names.len() > COPIED_MAX => {
+            Refused::because(format!("more than {COPIED_MAX} headers cannot be copied"))
+        }
+        names => Ok(names),
+    }
+}
+
 /// `$host` stays in the URLs until [`for_host`].
 pub(crate) fn external(reader: &mut Reader<'_>) -> Option<ExternalAuthSpec> {
     let parameter = reader.shared("auth-signin-redirect-param", parameter);
@@ -96,7 +116,7 @@ pub(crate) fn external(reader: &mut Reader<'_>) -> Option<ExternalAuthSpec> {
     let sign_in = reader.shared("auth-signin", |text| sign_in(text, parameter));
     let method = reader.shared("auth-method", method);
     let response_headers = reader
-        .shared("auth-response-headers", header_names)
+        .shared("auth-response-headers", copied)
         .unwrap_or_default();
     let url = reader.shared("auth-url", template)?;
     Some(ExternalAuthSpec {

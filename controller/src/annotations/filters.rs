@@ -1,6 +1,6 @@
 //! What happens to requests before they are passed on: who may come in, how much, and what is changed.
 
-use super::values::{flag, header_value, networks, number, path, size, switch};
+use super::values::{authority, flag, networks, path, size, switch};
 use super::{Reader, auth, cors, rate};
 use crate::lookup::SecretsOf;
 use crate::problem::Refused;
@@ -61,7 +61,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, secrets: &SecretsOf<'_>) -> FiltersS
         cors: cors::read(reader),
         basic_auth: auth::basic(reader, secrets),
         external_auth: auth::external(reader),
-        upstream_host: reader.shared("upstream-vhost", header_value),
+        upstream_host: reader.shared("upstream-vhost", authority),
         request_headers: request_headers(reader),
         body_bytes_max: body_bytes_max(body, buffer_request),
         buffer_request,
@@ -119,13 +119,23 @@ fn group_first(text: &str) -> Option<String> {
     path(&format!("/{rest}")).is_ok().then(|| text.to_owned())
 }
 
-/// The number of the highest group that a target asks for; 0 where it asks for none.
-pub(crate) fn groups_asked(target: &str) -> u64 {
-    let digits = target.split('$').skip(1).filter_map(|rest| rest.get(..1));
-    digits
-        .filter_map(|digit| number(digit, 1, 9).ok())
-        .max()
-        .unwrap_or(0)
+/// The target for a path with this many groups. There, a group that the path does not have is empty: `Err` is the
+/// target without those it asks for in vain.
+pub(crate) fn with_groups(target: &str, groups: usize) -> Result<String, String> {
+    let mut pieces = target.split('$');
+    let mut kept = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let number = piece.chars().next().and_then(|digit| digit.to_digit(10));
+        match number.is_some_and(|number| number as usize <= groups) {
+            true => kept.extend(["$", piece]),
+            false => kept.push_str(piece.get(1..).unwrap_or_default()),
+        }
+    }
+    match (kept == target, kept.starts_with(['/', '$'])) {
+        (true, _) => Ok(kept),
+        (false, true) => Err(kept),
+        (false, false) => Err(format!("/{kept}")),
+    }
 }
 
 #[cfg(test)]
@@ -133,12 +143,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rewrite_target_is_a_path_with_groups() {
+    fn a_rewrite_target_is_a_path_with_the_groups_that_there_are() {
         let cases = [
-            ("/", Some(0)),
-            ("/$1", Some(1)),
-            ("/$2/x/$1", Some(2)),
-            ("$1", Some(1)),
+            ("/", Some("/")),
+            ("/$1", Some("/$1")),
+            ("/$2/x/$1", Some("//x/$1")),
+            ("$1", Some("$1")),
+            ("$2", Some("/")),
             ("/$", None),
             ("/$0", None),
             ("/$uri", None),
@@ -148,10 +159,9 @@ mod tests {
             ("/a\nb", None),
         ];
         for (text, expected) in cases {
-            let seen = rewrite_target(text)
-                .ok()
-                .map(|target| groups_asked(&target));
-            assert_eq!(seen, expected, "{text}");
+            let seen = rewrite_target(text).map(|target| with_groups(&target, 1));
+            let seen = seen.map(|target| target.unwrap_or_else(|shorter| shorter));
+            assert_eq!(seen.as_deref().ok(), expected, "{text}");
         }
     }
 }

@@ -5,6 +5,9 @@ use super::values::{cookie_name, header_name, one_of};
 use crate::problem::Refused;
 use haldane_routing::spec::{BalanceSpec, HashKeySpec};
 
+/// How many variables and texts a key may be made of.
+const PARTS_MAX: usize = 16;
+
 /// `upstream-hash-by` wins over `load-balance`, as in ingress-nginx.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<BalanceSpec> {
     let hash = reader
@@ -35,10 +38,11 @@ fn parts(text: &str) -> Result<Vec<HashKeySpec>, Refused> {
         parts.push(part);
         rest = behind;
     }
-    match parts
-        .iter()
-        .all(|part| matches!(part, HashKeySpec::Literal(_)))
-    {
+    if parts.len() > PARTS_MAX {
+        return Refused::because(format!("has more than {PARTS_MAX} parts"));
+    }
+    let is_literal = |part: &HashKeySpec| matches!(part, HashKeySpec::Literal(_));
+    match parts.iter().all(is_literal) {
         true => Refused::because(format!(
             "{text:?} has no variable: every request would go to one endpoint"
         )),

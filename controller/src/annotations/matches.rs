@@ -67,7 +67,7 @@ impl Terms {
         match self.word("a subject")?.as_str() {
             "header" => Ok(ConditionSpec::Header(self.header_name()?, self.test()?)),
             "cookie" => Ok(ConditionSpec::Cookie(self.cookie_name()?, self.test()?)),
-            "query" => Ok(ConditionSpec::Query(self.value()?, self.test()?)),
+            "query" => Ok(ConditionSpec::Query(self.query_name()?, self.test()?)),
             "method" => Ok(ConditionSpec::Method(self.members(values::method)?)),
             "source-ip" => Ok(ConditionSpec::SourceIp(self.members(values::network)?)),
             "country" => Ok(ConditionSpec::Country(self.members(country)?)),
@@ -83,6 +83,13 @@ impl Terms {
 
     fn cookie_name(&mut self) -> Result<String, Refused> {
         values::cookie_name(&self.value()?)
+    }
+
+    fn query_name(&mut self) -> Result<String, Refused> {
+        match self.value()? {
+            name if name.is_empty() => Refused::because("the name of the query parameter is empty"),
+            name => Ok(name),
+        }
     }
 
     fn test(&mut self) -> Result<TestSpec, Refused> {
@@ -210,6 +217,7 @@ mod tests {
             ("header a = 1 or header b = 2", Err("\"and\" or the end")),
             ("header a = 1 and", Err("a subject is expected")),
             ("query v in 2,", Err("a value is expected")),
+            ("query \"\" present", Err("is empty")),
             ("country = Korea", Err("two letters")),
             ("method present", Err("= or in")),
             ("source-ip = office", Err("not an address")),

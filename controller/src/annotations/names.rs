@@ -320,10 +320,16 @@ fn check_nginx(reader: &mut Reader<'_>, suffix: &str) {
             let message = format!("has no effect under this prefix: write {HALDANE}{suffix}");
             warn(reader, NGINX, suffix, &message);
         }
-        None => {
-            let message = unknown(suffix, |standing| standing == Shared);
-            warn(reader, NGINX, suffix, &message);
-        }
+        None => check_unknown_nginx(reader, suffix),
+    }
+}
+
+/// Harmless, unless it was to make the Ingress a canary: an ordinary one would take all requests.
+fn check_unknown_nginx(reader: &mut Reader<'_>, suffix: &str) {
+    let message = unknown(suffix, |standing| standing == Shared);
+    match nearest(suffix, ["canary"]) {
+        Some(_) => refuse(reader, NGINX, suffix, &message),
+        None => warn(reader, NGINX, suffix, &message),
     }
 }
 

@@ -4,6 +4,7 @@ use super::Reader;
 use super::values::{is_dns_name, url};
 use crate::problem::Refused;
 use haldane_routing::spec::RedirectSpec;
+use std::num::NonZeroU16;
 
 const PERMANENT: u16 = 301;
 const TEMPORAL: u16 = 302;
@@ -55,7 +56,8 @@ fn target(text: &str) -> Result<RedirectSpec, Refused> {
             ..RedirectSpec::default()
         });
     }
-    parts(text).ok_or_else(|| {
+    let changed = parts(text).filter(|parts| *parts != RedirectSpec::default());
+    changed.ok_or_else(|| {
         Refused(format!("of nginx's variables only $scheme://$host$request_uri and parts of it are known, not {text:?}"))
     })
 }
@@ -71,7 +73,7 @@ fn parts(text: &str) -> Option<RedirectSpec> {
             matches!(scheme, "http" | "https")
         })?,
         host: literal(host, &["$host", "$http_host"], is_dns_name)?,
-        port: port.map(str::parse).transpose().ok()?,
+        port: port.map(str::parse).transpose().ok()?.map(NonZeroU16::get),
         ..RedirectSpec::default()
     })
 }
@@ -121,6 +123,8 @@ mod tests {
                 "https://$http_host$request_uri",
                 spec(None, Some("https"), None, None),
             ),
+            ("$scheme://$host$request_uri", None),
+            ("https://$host:0$request_uri", None),
             ("https://new.example.com/x$request_uri", None),
             ("https://$server_name$request_uri", None),
             ("javascript:alert(1)", None),

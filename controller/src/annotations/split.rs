@@ -11,6 +11,12 @@ pub(crate) const STICKY_COOKIE: &str = "haldane-ticket";
 /// The prefix of the annotations whose name holds a version.
 const MATCH: &str = "match.";
 
+/// How many versions may get copies: each copy is a request more.
+const MIRRORS_MAX: usize = 8;
+
+/// How many versions of one object may have forced routing: each is held against every request in turn.
+const MATCHES_MAX: usize = 32;
+
 /// Who gets which share.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shares {
@@ -151,6 +157,12 @@ fn forced(reader: &mut Reader<'_>) -> Vec<Given<Forced>> {
         let any_of = matches::parse(text)?;
         Ok(Forced { version, any_of })
     };
+    if suffixes.len() > MATCHES_MAX {
+        let message = format!("more than {MATCHES_MAX} versions have forced routing");
+        let problem = reader.subject().at("metadata.annotations").error(message);
+        reader.push(problem);
+        return Vec::new();
+    }
     suffixes
         .into_iter()
         .filter_map(|suffix| reader.own(suffix, |text| parse(suffix, text)))
@@ -206,6 +218,9 @@ fn mirrors(text: &str) -> Result<Vec<(String, u16)>, Refused> {
             .iter()
             .any(|(name, _)| *name == mirrors[index].0)
     };
+    if mirrors.len() > MIRRORS_MAX {
+        return Refused::because(format!("copies to more than {MIRRORS_MAX} versions"));
+    }
     match (0..mirrors.len()).find(|index| repeated(*index)) {
         Some(index) => {
             Refused::because(format!("version {:?} stands there twice", mirrors[index].0))

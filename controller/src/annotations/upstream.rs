@@ -130,10 +130,10 @@ fn causes(text: &str) -> Result<Causes, Refused> {
     Ok(strongest.unwrap_or(Causes::Failures))
 }
 
-/// 0 means "no limit" there.
+/// 0 means "no limit" there, and more than there may be means as many as there may be.
 fn tries(text: &str) -> Result<u8, Refused> {
-    match number(text, 0, u64::from(TRIES_MAX))? {
+    match number(text, 0, u64::from(u32::MAX))? {
         0 => Ok(TRIES_MAX),
-        tries => u8::try_from(tries).map_err(|_| Refused(format!("{text:?} is too large"))),
+        tries => Ok(u8::try_from(tries).map_or(TRIES_MAX, |tries| tries.min(TRIES_MAX))),
     }
 }

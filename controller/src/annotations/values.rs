@@ -1,13 +1,14 @@
 //! The kinds of values that several annotations share: flags, numbers, sizes, networks, names, URLs.
 
+use crate::limits::LIST_MAX;
 use crate::problem::Refused;
 use http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// The longest time limit taken: a year is as good as none, and adds up without overflow.
-const SECONDS_MAX: u64 = 365 * 24 * 3600;
+/// The longest time limit taken, a week: longer than any sensible request.
+const SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 /// The largest body limit taken, a pebibyte: beyond, a digit too many was typed.
 const SIZE_MAX: u64 = 1 << 50;
@@ -69,16 +70,19 @@ pub(crate) fn size(text: &str) -> Result<u64, Refused> {
     }
 }
 
-/// The parts of a list between commas, trimmed, empty ones left out; at least one.
+/// The parts of a list between commas, trimmed, empty ones left out; at least one, at most [`LIST_MAX`].
 pub(crate) fn list(text: &str) -> Result<Vec<&str>, Refused> {
     let parts: Vec<_> = text
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
         .collect();
-    match parts.is_empty() {
-        true => Refused::because("the list is empty"),
-        false => Ok(parts),
+    match parts.len() {
+        0 => Refused::because("the list is empty"),
+        1..=LIST_MAX => Ok(parts),
+        count => Refused::because(format!(
+            "{count} entries are too many, at most {LIST_MAX} are taken"
+        )),
     }
 }
 
@@ -125,6 +129,16 @@ pub(crate) fn cookie_name(text: &str) -> Result<String, Refused> {
     match is_token(text) {
         true => Ok(text.to_owned()),
         false => Refused::because(format!("{text:?} is not a cookie name")),
+    }
+}
+
+/// A host and perhaps a port, as a Host header has them.
+pub(crate) fn authority(text: &str) -> Result<String, Refused> {
+    let (host, port) = text.split_once(':').unwrap_or((text, "80"));
+    match is_dns_name(&host.to_ascii_lowercase()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    {
+        true => Ok(text.to_owned()),
+        false => Refused::because(format!("{text:?} is not a host name, perhaps with a port")),
     }
 }
 
@@ -204,6 +218,7 @@ pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Refu
         .find(|(word, _)| word.eq_ignore_ascii_case(text))
     {
         Some((_, value)) => Ok(*value),
+        None if words.len() == 1 => Refused::because(format!("{text:?} is not {:?}", words[0].0)),
         None => {
             let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
             Refused::because(format!("{text:?} is not one of {}", known.join(", ")))

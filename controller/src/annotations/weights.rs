@@ -1,8 +1,8 @@
 //! `weights`: the shares of the versions, such as `1.14=90, canary=10`.
 
 use super::values::{list, version_name};
-use crate::limits::{PERIOD_MAX, VERSIONS_MAX};
 use crate::problem::Refused;
+use haldane_routing::schedule::{PERIOD_MAX, VERSIONS_MAX};
 
 /// How many digits may stand before the point, and how many behind: enough for every split that a period can
 /// express, few enough that scaled weights never overflow.

@@ -121,7 +121,7 @@ impl Decoder {
             file: Some(place.file.to_owned()),
             document: place.document,
         };
-        check_names(&sourced)?;
+        check_names(&sourced, &subject)?;
         self.define(&sourced, place)?;
         T::list(&mut self.objects).push(sourced);
         Ok(())
@@ -161,10 +161,18 @@ fn decode<T: Kept + DeserializeOwned>(value: &Value, subject: &Subject) -> Resul
         // The reason quotes what was found, which in a Secret may be the secret.
         let message = match T::KIND {
             "Secret" => "does not have the type that a Secret has here".to_owned(),
-            _ => fault.into_inner().to_string(),
+            _ => quoted_where_text(&fault.into_inner().to_string()),
         };
         Box::new(subject.at(field).error(message))
     })
+}
+
+/// YAML makes `true` and `10` something else than text, which annotations and labels are.
+fn quoted_where_text(reason: &str) -> String {
+    match reason.starts_with("invalid type") && reason.ends_with("expected a string") {
+        true => format!("{reason}: put it in quotes"),
+        false => reason.to_owned(),
+    }
 }
 
 fn pass_over(kind: &str, subject: &Subject) -> Problem {
@@ -197,18 +205,18 @@ fn title(value: &Value, document: usize) -> String {
 }
 
 /// Names are checked as the API server would, so that they can stand in identifiers and messages.
-fn check_names<T: Kept>(new: &Sourced<T>) -> Result<(), Box<Problem>> {
+fn check_names<T: Kept>(new: &Sourced<T>, subject: &Subject) -> Result<(), Box<Problem>> {
     let fields = [
         ("metadata.name", new.name()),
         ("metadata.namespace", new.namespace()),
     ];
     match fields.into_iter().find(|(_, name)| !is_object_name(name)) {
-        Some((field, "")) => Err(Box::new(new.subject().at(field).error("is missing"))),
+        Some((field, "")) => Err(Box::new(subject.at(field).error("is missing"))),
         Some((field, name)) => {
             let message = format!(
                 "{name:?} is not a name: only a-z, 0-9, '-' and '.', at most 253 characters"
             );
-            Err(Box::new(new.subject().at(field).error(message)))
+            Err(Box::new(subject.at(field).error(message)))
         }
         None => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! Takes a file's text apart into documents: YAML, or JSON where the file says so.
 
 use serde_json::Value;
+use serde_saphyr::UserMessageFormatter;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -51,7 +52,7 @@ fn yaml(text: &str) -> Vec<Result<Value, DocumentFault>> {
     let read = values.enumerate().map(|(index, value)| {
         value.map_err(|reason| DocumentFault::Yaml {
             document: index + 1,
-            reason: reason.to_string(),
+            reason: reason.render_with_formatter(&UserMessageFormatter),
         })
     });
     read.take(DOCUMENTS_MAX + 1).collect()

@@ -6,7 +6,7 @@ use crate::annotations::upstream::UpstreamSettings;
 use crate::canary::{self, Accepted, Attached, Candidate};
 use crate::places::{Place, Purpose};
 use crate::service::{Asker, Resolved, resolve};
-use crate::shares::{Part, Parts, shares, warn_missing};
+use crate::shares::{self, Part, Parts, shares, warn_missing};
 use haldane_routing::spec::{
     AffinitySpec, ForcedSpec, ForwardSpec, MirrorSpec, StickySpec, VersionSpec,
 };
@@ -25,6 +25,10 @@ impl Maker<'_, '_> {
         let main = self.resolve_main(place, backend)?;
         if self.scene.lookup.knows_endpoints() && !place.owner.settings.upstream.service_upstream {
             warn_missing(&main.groups, &main.split, self.problems);
+        }
+        if let Some(problem) = shares::preview_alone(&main.split) {
+            self.problems.push(problem);
+            return None;
         }
         let parts = shares(main.groups.clone(), &main.service, &main.split);
         let mut parts = self.or_report(place, parts)?;
@@ -51,6 +55,7 @@ impl Maker<'_, '_> {
             name: owner.name(),
             split: &owner.settings.split,
             upstream: &owner.settings.upstream,
+            otherwise: "requests get 503",
         };
         let spot = owner.subject.at(backend_field(place));
         resolve(self.scene, asker, backend, &spot, self.problems)
@@ -92,6 +97,7 @@ impl Maker<'_, '_> {
             name: &name,
             split: &split,
             upstream: &upstream,
+            otherwise: "the canary gets nothing here",
         };
         let spot = attached
             .ingress
@@ -174,6 +180,7 @@ impl Maker<'_, '_> {
 /// All versions of a canary's Service are one version of the rule.
 fn canary_backend(resolved: &Resolved) -> &str {
     match resolved.groups.as_slice() {
+        [] => &resolved.service,
         [group] => &group.name,
         _ => "*",
     }

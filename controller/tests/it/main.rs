@@ -2,4 +2,14 @@
 
 mod support;
 
-mod first;
+mod ages;
+mod annotations;
+mod canary;
+mod class;
+mod endpoints;
+mod literal;
+mod manifests;
+mod places;
+mod services;
+mod tls;
+mod versions;

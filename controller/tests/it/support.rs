@@ -1,7 +1,23 @@
 //! Writes manifests to a directory, reads and translates them, and shows the outcome as text.
 
 use haldane_controller::{Options, Problem, Translation, read_manifests, render, translate};
+use haldane_routing::Table;
 use std::fs;
+
+/// The Service of most tests and its two endpoints, all of one version.
+pub(crate) const WEB: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: http, port: 8080}]
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
+"#;
 
 pub(crate) fn standalone() -> Options {
     Options {
@@ -38,30 +54,15 @@ fn without_root(problem: Problem, root: &str) -> Problem {
     }
 }
 
-/// Whatever comes out, the proxy can take it.
-fn check_table(translation: &Translation) {
-    let names: Vec<_> = translation
-        .table
-        .backends
-        .iter()
-        .map(|backend| &backend.name)
-        .collect();
-    for rule in &translation.table.rules {
-        if let haldane_routing::spec::ActionSpec::Forward(forward) = &rule.action {
-            assert!(
-                forward.versions.iter().any(|version| version.weight > 0),
-                "{}",
-                rule.id
-            );
-            assert!(
-                forward
-                    .versions
-                    .iter()
-                    .all(|version| names.contains(&&version.backend)),
-                "{}",
-                rule.id
-            );
-        }
+/// Whatever comes out, a proxy can take it.
+pub(crate) fn check_table(translation: &Translation) {
+    if let Err(faults) = Table::build(&translation.table, None, 7) {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        panic!(
+            "the table is refused: {}\n{}",
+            faults.join("\n"),
+            render(&translation.table)
+        );
     }
 }
 
@@ -82,3 +83,114 @@ pub(crate) fn shown(translation: &Translation) -> String {
 pub(crate) fn outcome(manifests: &str) -> String {
     shown(&translated(&[("web.yaml", manifests)], &standalone()))
 }
+
+/// Several documents as one file.
+pub(crate) fn documents(texts: &[&str]) -> String {
+    texts.join("\n---\n")
+}
+
+/// Ingress `shop/NAME` for `HOST/` to the port `http` of Service SERVICE, with annotations as lines of YAML.
+pub(crate) fn ingress(name: &str, host: &str, service: &str, annotations: &str) -> String {
+    format!(
+        r#"
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: {name}
+  namespace: shop
+  annotations: {}
+spec:
+  rules:
+  - host: {host}
+    http:
+      paths:
+      - {{path: /, pathType: Prefix, backend: {{service: {{name: {service}, port: {{name: http}}}}}}}}
+"#,
+        mapping(annotations)
+    )
+}
+
+/// Lines of YAML as the value of a key that is indented by two.
+pub(crate) fn mapping(lines: &str) -> String {
+    let lines: Vec<_> = lines.lines().map(|line| format!("\n    {line}")).collect();
+    if lines.is_empty() {
+        "{}".to_owned()
+    } else {
+        lines.concat()
+    }
+}
+
+/// Service `shop/NAME` with port `http` and one endpoint.
+pub(crate) fn service(name: &str, address: &str) -> String {
+    WEB.replace("name: web-1", &format!("name: {name}-1"))
+        .replace("name: web", &format!("name: {name}"))
+        .replace(
+            "[{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]",
+            &format!("[{{addresses: [{address}]}}]"),
+        )
+}
+
+/// For each case, what it changes against `plain`: its heading, then the lines that are new (`+`) or gone (`-`).
+pub(crate) fn changes(plain: &str, cases: &[&str], manifests: impl Fn(&str) -> String) -> String {
+    let before = outcome(plain);
+    let change = |case: &&str| {
+        let heading = case.trim().replace('\n', "\n# ");
+        format!(
+            "# {heading}\n{}",
+            difference(&before, &outcome(&manifests(case)))
+        )
+    };
+    cases.iter().map(change).collect()
+}
+
+fn difference(before: &str, after: &str) -> String {
+    let is_problem = |line: &&str| line.starts_with("error") || line.starts_with("warning");
+    let missing = |lines: &str, others: &str, sign: char| {
+        let missing = lines
+            .lines()
+            .filter(|line| others.lines().all(|other| other != *line));
+        missing
+            .map(|line| format!("{sign} {}\n", line.trim()))
+            .collect::<String>()
+    };
+    let gone = match after.lines().filter(|line| !is_problem(line)).count() {
+        0 => "- everything\n".to_owned(),
+        _ => missing(before, after, '-'),
+    };
+    gone + &missing(after, before, '+')
+}
+
+/// What annotations change on an Ingress for `shop.example.com/`.
+pub(crate) fn annotated(cases: &[&str]) -> String {
+    let manifests = |annotations: &str| {
+        documents(&[
+            &ingress("web", "shop.example.com", "web", annotations),
+            WEB,
+            SECRETS,
+        ])
+    };
+    changes(&manifests(""), cases, manifests)
+}
+
+/// Secrets that annotations name.
+const SECRETS: &str = r#"
+apiVersion: v1
+kind: Secret
+metadata: {name: users, namespace: shop}
+stringData: {auth: "ann:$2y$05$abc\nbob:{SHA}xyz\n"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: user-map, namespace: shop}
+data: {ann: JDJ5JDA1JGFiYw==}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: broken, namespace: shop}
+stringData: {auth: "only-a-name\n"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: authority, namespace: shop}
+stringData: {ca.crt: "-----BEGIN CERTIFICATE-----"}
+"#;
