@@ -204,7 +204,8 @@ fn the_table_is_shown_without_its_secrets() {
         (&"1.0".into(), &1.into(), &"stable".into())
     );
     assert_eq!(of_rule["action"]["forward"]["sticky"]["cookie"], "seat");
-    assert_eq!(of_rule["action"]["forward"]["mirrors"][0]["per_10000"], 5);
+    let mirror = serde_json::json!({"backend": "stable", "per_10000": 5});
+    assert_eq!(of_rule["action"]["forward"]["mirrors"][0], mirror);
     let filters = serde_json::json!([
         "basic_auth",
         "external_auth",
