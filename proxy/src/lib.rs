@@ -1,12 +1,44 @@
 //! Haldane's data plane: listeners, the request path, and the connections to backends.
 
+mod accept;
 pub mod access_log;
 pub mod admin;
+mod admin_server;
+mod affinity;
+mod answer;
+mod ask;
+mod attempt;
+mod balance;
+mod body;
+mod clock;
+mod config;
+mod connection;
+mod cookies;
 pub mod country;
+mod downstream;
+mod endpoint;
 pub mod filters;
+mod forward;
 pub mod forwarded;
+mod gate;
 pub mod head;
+mod listener;
 pub mod metrics;
+mod mirror;
+mod outgoing;
+mod proxy;
 pub mod proxy_protocol;
+mod record;
+mod respond;
+mod retry;
+mod runtime;
+mod snapshot;
 pub mod tls;
+mod tunnel;
 pub mod upstream;
+mod watched;
+mod worker;
+
+pub use config::{AccessLogTarget, Config, Limits};
+pub use proxy::{Proxy, StartError};
+pub use snapshot::{Generation, Rejected};

@@ -486,13 +486,13 @@ pub struct BackendSpec {
 }
 
 /// What an upstream speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// HTTP/1.1 in clear.
     #[default]
     Http,
-    /// HTTP/1.1 or HTTP/2 by ALPN over TLS.
+    /// HTTP/1.1 over TLS.
     Https,
     /// HTTP/2 in clear, with prior knowledge (also what `GRPC` means).
     H2c,
@@ -533,7 +533,7 @@ pub enum EndpointState {
 }
 
 /// How endpoints are reached by TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamTlsSpec {
     /// The name asked for (SNI) and verified; the request's host where absent.

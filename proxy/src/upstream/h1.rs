@@ -33,7 +33,7 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use body::ResponseBody;
-pub use connection::Connection;
+pub use connection::{Connection, GiveBack};
 pub use error::{
     BadResponse, BodyError, ChunkFault, Failure, RequestBodyError, RequestFault, SendError,
 };
@@ -97,7 +97,7 @@ pub async fn send<S, B, G>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes> + Unpin,
-    G: FnOnce(Connection<S>),
+    G: GiveBack<S>,
 {
     let mut exchange = Exchange::start(connection, &head, body)?;
     match poll_fn(|cx| exchange.poll_head(cx)).await {

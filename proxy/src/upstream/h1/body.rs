@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::chunked::{Chunked, Piece};
-use super::connection::Connection;
+use super::connection::{Connection, GiveBack};
 use super::error::{BodyError, ChunkFault};
 use super::exchange::Exchange;
 use super::framing::ResponseFraming;
@@ -60,7 +60,7 @@ impl<S, B, G> ResponseBody<S, B, G>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes> + Unpin,
-    G: FnOnce(Connection<S>),
+    G: GiveBack<S>,
 {
     /// Begins with what was read behind the head; an answer that is whole already gives the
     /// connection back here.
@@ -147,7 +147,7 @@ impl<S, B, G> Live<S, B, G>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes> + Unpin,
-    G: FnOnce(Connection<S>),
+    G: GiveBack<S>,
 {
     fn decode(&mut self) -> Result<Piece, ChunkFault> {
         self.decoder.decode(&mut self.exchange.wire.incoming)
@@ -224,18 +224,15 @@ impl Decoder {
 }
 
 /// Hands the connection on if nothing of this exchange can reach the next one.
-fn give_back_if_clean<S, B>(
-    exchange: Exchange<S, B>,
-    keep_alive: bool,
-    give_back: impl FnOnce(Connection<S>),
-) where
+fn give_back_if_clean<S, B>(exchange: Exchange<S, B>, keep_alive: bool, give_back: impl GiveBack<S>)
+where
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes> + Unpin,
 {
     if keep_alive && exchange.is_sent() && exchange.wire.is_clean() {
         let mut wire = exchange.wire;
         wire.renew();
-        give_back(Connection { wire });
+        give_back.give_back(Connection { wire });
     }
 }
 
@@ -243,7 +240,7 @@ impl<S, B, G> Body for ResponseBody<S, B, G>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes> + Unpin,
-    G: FnOnce(Connection<S>),
+    G: GiveBack<S>,
 {
     type Data = Bytes;
     type Error = BodyError<B::Error>;

@@ -30,6 +30,18 @@ pub(super) struct Wire<S> {
     served: u64,
 }
 
+/// Takes a connection that can carry another request: a pool's entry, or any closure.
+pub trait GiveBack<S> {
+    /// Called at most once, as soon as request and answer are complete.
+    fn give_back(self, connection: Connection<S>);
+}
+
+impl<S, F: FnOnce(Connection<S>)> GiveBack<S> for F {
+    fn give_back(self, connection: Connection<S>) {
+        self(connection);
+    }
+}
+
 impl<S> Connection<S> {
     /// Takes over a transport on which nothing was sent or read.
     pub fn new(io: S, limits: Limits) -> Self {
@@ -49,6 +61,11 @@ impl<S> Connection<S> {
     /// Exchanges completed on this connection.
     pub fn served(&self) -> u64 {
         self.wire.served
+    }
+
+    /// The transport, to note what becomes of it; reading or writing here would break the next exchange.
+    pub fn io_mut(&mut self) -> &mut S {
+        &mut self.wire.io
     }
 
     /// The transport, for its addresses and options.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Outcome;
 use super::body::ResponseBody;
-use super::connection::{Connection, Wire};
+use super::connection::{Connection, GiveBack, Wire};
 use super::error::{BadResponse, Failure, RequestBodyError, SendError};
 use super::limits::INTERIM_MAX;
 use super::request::{RequestFraming, RequestHead, write_head};
@@ -119,7 +119,7 @@ where
     /// What became of the request, now that the head of its answer is there.
     pub(super) fn into_outcome<G>(self, head: ResponseHead, give_back: G) -> Outcome<S, B, G>
     where
-        G: FnOnce(Connection<S>),
+        G: GiveBack<S>,
     {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.into_upgraded(head);

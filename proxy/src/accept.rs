@@ -1,0 +1,77 @@
+//! Taking connections from a listening socket, and leaving none behind when it closes.
+
+use crate::downstream;
+use crate::metrics::Listener;
+use crate::worker::Worker;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// How long to leave the socket alone when the process is out of descriptors: long enough not to spin.
+const STARVED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves a socket until told to stop; those already in the kernel's queue are served still.
+pub(crate) async fn run(
+    listener: TcpListener,
+    side: Listener,
+    worker: Rc<Worker>,
+    stop: Rc<Notify>,
+) {
+    while !worker.connections.is_draining() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.notified() => break,
+        };
+        begin_or_pause(accepted, side, &worker).await;
+    }
+    while let Some(accepted) = queued(&listener).await {
+        begin(accepted, side, &worker);
+    }
+}
+
+/// The next connection of the queue, without waiting.
+async fn queued(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| match listener.poll_accept(cx) {
+        Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
+        Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn begin_or_pause(
+    accepted: io::Result<(TcpStream, SocketAddr)>,
+    side: Listener,
+    worker: &Rc<Worker>,
+) {
+    match accepted {
+        Ok(accepted) => begin(accepted, side, worker),
+        Err(error) if is_about_one_connection(&error) => {}
+        Err(error) => {
+            tracing::warn!(%error, "accepting connections pauses");
+            tokio::time::sleep(STARVED_PAUSE).await;
+        }
+    }
+}
+
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn begin((stream, peer): (TcpStream, SocketAddr), side: Listener, worker: &Rc<Worker>) {
+    if worker.connections.len() >= worker.shared.config.limits.connections {
+        worker.metrics.refused("connections_full");
+        return;
+    }
+    let held = worker.connections.enter();
+    tokio::task::spawn_local(downstream::serve(stream, peer, side, worker.clone(), held));
+}

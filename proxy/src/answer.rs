@@ -1,0 +1,249 @@
+//! A request's life on one page: admit, find the rule, pass its filters, act.
+//!
+//! Everything here looks at one snapshot, loaded once. What waits (a connection, a response) is further down, in
+//! [`crate::forward`]; what is refused on the way is answered by [`crate::respond`].
+
+use crate::body::{Answer, Body};
+use crate::connection::Waiting;
+use crate::downstream::Connection;
+use crate::forward;
+use crate::forwarded::{self, Origin};
+use crate::gate::{self, Passed, Verdict};
+use crate::head::{self, Admitted, Refusal};
+use crate::record::Record;
+use crate::respond;
+use crate::snapshot::{Local, LocalRule, Unsent};
+use crate::worker::Worker;
+use haldane_routing::{Action, By, Country, RequestView};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A request on its way.
+pub(crate) struct Call {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) parts: Parts,
+    pub(crate) admitted: Admitted,
+    body: Option<Incoming>,
+    pub(crate) origin: Origin,
+    pub(crate) begun: Instant,
+}
+
+/// The rule a request is under, by one worker's view of one snapshot.
+pub(crate) struct Routed {
+    pub(crate) local: Rc<Local>,
+    pub(crate) rule: Rc<LocalRule>,
+    /// Until the request is on its way, the snapshot is not fully replaced.
+    pub(crate) unsent: Option<Unsent>,
+}
+
+/// Holds a connection busy until the response is over.
+pub(crate) struct Active(Arc<Waiting>);
+
+impl Active {
+    fn begin(waiting: &Arc<Waiting>) -> Self {
+        waiting.request_begun();
+        Self(waiting.clone())
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.request_ended();
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn answer(
+    worker: Rc<Worker>,
+    connection: Rc<Connection>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let active = Active::begin(&connection.waiting);
+    let begun = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
+    let mut response = match head::admit(&mut parts, body.is_end_stream()) {
+        Ok(admitted) => {
+            let origin = forwarded::settle(
+                &mut parts.headers,
+                &admitted.host,
+                &connection.peer,
+                &worker.shared.forwarding,
+            );
+            let call = Call {
+                worker,
+                connection,
+                parts,
+                admitted,
+                body: Some(body),
+                origin,
+                begun,
+            };
+            call.answer().await
+        }
+        Err(refusal) => refuse(&worker, refusal),
+    };
+    if is_head {
+        respond::without_body(&mut response);
+    }
+    response.body_mut().holds(active);
+    response
+}
+
+fn refuse(worker: &Worker, refusal: Refusal) -> Response<Body> {
+    worker.metrics.refused(refusal.reason());
+    let mut response = respond::text(refusal.status(), format!("{refusal}\n"));
+    // Where the next request begins is in doubt. HTTP/2 has no such header and hyper leaves it out there.
+    response.headers_mut().insert(
+        http::header::CONNECTION,
+        http::HeaderValue::from_static("close"),
+    );
+    respond::plain(response)
+}
+
+impl Routed {
+    /// The path that the upstream sees, where the rule rewrites it.
+    pub(crate) fn rewritten(&self, call: &Call) -> Option<String> {
+        let rewrite = self.rule.rule().filters().rewrite()?;
+        let found = self.local.snapshot.table.find(&call.view(&self.local))?;
+        Some(rewrite.apply(call.parts.uri.path(), found.path))
+    }
+}
+
+impl Call {
+    async fn answer(mut self) -> Response<Body> {
+        if self.is_misdirected() {
+            return self.unrouted(StatusCode::MISDIRECTED_REQUEST);
+        }
+        let Some(routed) = self.route() else {
+            return self.unrouted(StatusCode::NOT_FOUND);
+        };
+        match gate::before(&mut self, &routed).await {
+            Verdict::Pass(passed) => self.act(routed, passed).await,
+            Verdict::Answer(answer) => self.own(&routed, answer, Passed::default()),
+        }
+    }
+
+    /// RFC 9110, section 7.4: a client that asked for another name in its handshake.
+    fn is_misdirected(&self) -> bool {
+        let asked = self.connection.server_name.as_deref();
+        self.connection.tls.is_some()
+            && !self
+                .worker
+                .shared
+                .certificates
+                .load()
+                .allows(asked, self.admitted.host.as_str())
+    }
+
+    fn route(&self) -> Option<Routed> {
+        let local = self.worker.current();
+        let index = local.snapshot.table.find(&self.view(&local))?.index;
+        let rule = local.rule(index, &self.worker);
+        Some(Routed {
+            unsent: Some(local.unsent()),
+            rule,
+            local,
+        })
+    }
+
+    fn country(&self) -> Option<Country> {
+        let trusted = self.connection.peer.trusted();
+        let code =
+            self.worker
+                .shared
+                .country
+                .of(&self.parts.headers, trusted, self.origin.client)?;
+        std::str::from_utf8(&code).ok()?.parse().ok()
+    }
+
+    /// What routing sees of the request.
+    pub(crate) fn view(&self, local: &Local) -> RequestView<'_> {
+        let wanted = local.snapshot.table.uses_country();
+        let country = || self.country();
+        RequestView {
+            method: &self.parts.method,
+            host: self.admitted.host.as_str(),
+            path: self.parts.uri.path(),
+            query: self.parts.uri.query(),
+            headers: &self.parts.headers,
+            source: self.origin.client,
+            country: wanted.then(country).flatten(),
+        }
+    }
+
+    async fn act(self, routed: Routed, passed: Passed) -> Response<Body> {
+        let rule = routed.rule.rule().clone();
+        match rule.action() {
+            Action::Forward(forward) => forward::forward(self, routed, forward, passed).await,
+            Action::Redirect(redirect) => {
+                let location = self.asked().redirected(redirect);
+                let answer = respond::redirect(redirect.status(), location);
+                self.own(&routed, answer, passed)
+            }
+            Action::Respond { status, body } => {
+                let answer = respond::text(*status, body.clone());
+                self.own(&routed, answer, passed)
+            }
+        }
+    }
+
+    /// An answer that the rule gives itself.
+    pub(crate) fn own(
+        self,
+        routed: &Routed,
+        mut answer: Response<Answer>,
+        passed: Passed,
+    ) -> Response<Body> {
+        let series = routed.rule.series(
+            None,
+            By::Split,
+            &self.worker.shared.metrics,
+            self.worker.index,
+        );
+        let mut record = Record::begin(&self.worker, series, self.begun);
+        record.counted = passed.counted;
+        record.log_request(&self, routed.rule.rule().id(), "", "none");
+        gate::after(&routed.rule, passed.marks, answer.headers_mut());
+        self.recorded(answer, record)
+    }
+
+    /// Puts an answer and its account together.
+    pub(crate) fn recorded(&self, answer: Response<Answer>, mut record: Record) -> Response<Body> {
+        record.head(answer.status().as_u16());
+        answer.map(|answer| Body::new(answer, Some(record), None))
+    }
+
+    fn unrouted(&self, status: StatusCode) -> Response<Body> {
+        self.worker
+            .metrics
+            .refused(if status == StatusCode::NOT_FOUND {
+                "no_route"
+            } else {
+                "misdirected"
+            });
+        let answer = if self.admitted.grpc {
+            respond::grpc(status, "no route")
+        } else {
+            respond::status(status)
+        };
+        respond::plain(answer)
+    }
+
+    /// The request's body, which is there once.
+    pub(crate) fn take_body(&mut self) -> Option<Incoming> {
+        self.body.take()
+    }
+
+    /// hyper's promise of the raw connection, behind a 101.
+    pub(crate) fn take_upgrade(&mut self) -> Option<OnUpgrade> {
+        self.parts.extensions.remove::<OnUpgrade>()
+    }
+}

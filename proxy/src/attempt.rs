@@ -1,0 +1,357 @@
+//! One attempt at one endpoint: a connection, the request on it, the head of the answer, within its time.
+//!
+//! What failed is told apart by what may be done about it; nothing is tried again here.
+
+use crate::body::{Answer, RequestBody};
+use crate::clock::Timer;
+use crate::endpoint::Endpoint;
+use crate::metrics::ErrorClass;
+use crate::outgoing::Outgoing;
+use crate::snapshot::{LiveBackend, Unsent};
+use crate::tls::{ClientTlsFault, server_name};
+use crate::upstream::connect::{self, ConnectError, Tls};
+use crate::upstream::h1::{self, Failure, Outcome, RequestBodyError, RequestHead};
+use crate::upstream::pool::Back;
+use crate::upstream::{Stream, h2};
+use crate::worker::Worker;
+use bytes::Bytes;
+use haldane_routing::spec::Protocol;
+use http::{Request, Response, Uri, Version};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::time::Instant;
+
+/// An answer's head.
+pub(crate) enum Reply {
+    Response(Response<Answer>),
+    Upgraded {
+        response: Response<()>,
+        io: Stream,
+        read_ahead: Bytes,
+    },
+}
+
+/// Whether the same request may be sent once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// No: the upstream may have acted on it.
+    Never,
+    /// Yes: nothing of it was processed.
+    Safe,
+    /// Yes, and the endpoint is not to blame: an idle connection was closed as we used it.
+    Stale,
+}
+
+/// Why there is no answer.
+pub(crate) struct Failed {
+    pub(crate) class: ErrorClass,
+    pub(crate) again: Again,
+    /// The request's body, where nothing of it is gone.
+    pub(crate) body: Option<RequestBody>,
+}
+
+/// Sends the request to an endpoint and waits for the head of its answer.
+///
+/// # Errors
+/// [`Failed`], with what may be done about it. `fresh` asks for a connection nobody has used.
+pub(crate) async fn attempt(
+    worker: &Rc<Worker>,
+    (backend, endpoint): (&LiveBackend, &Arc<Endpoint>),
+    outgoing: &Outgoing,
+    body: RequestBody,
+    unsent: Option<Unsent>,
+    fresh: bool,
+) -> Result<Reply, Failed> {
+    let exchange = Exchange {
+        worker,
+        backend,
+        endpoint,
+        outgoing,
+        unsent,
+    };
+    match backend.protocol() {
+        Protocol::Http | Protocol::Https => exchange.over_h1(body, fresh).await,
+        Protocol::H2c | Protocol::H2 => exchange.over_h2(body, fresh).await,
+    }
+}
+
+struct Exchange<'a> {
+    worker: &'a Rc<Worker>,
+    backend: &'a LiveBackend,
+    endpoint: &'a Arc<Endpoint>,
+    outgoing: &'a Outgoing,
+    unsent: Option<Unsent>,
+}
+
+impl Exchange<'_> {
+    async fn over_h1(self, body: RequestBody, fresh: bool) -> Result<Reply, Failed> {
+        let kept = if fresh {
+            None
+        } else {
+            self.worker.pool.take(self.endpoint.id)
+        };
+        let (connection, body) = match kept {
+            Some(connection) => (connection, body),
+            None => {
+                let (stream, body) = self.connect(body).await?;
+                (h1::Connection::new(stream, h1::Limits::default()), body)
+            }
+        };
+        let head = RequestHead {
+            method: &self.outgoing.method,
+            target: &self.outgoing.target,
+            headers: &self.outgoing.headers,
+            length: self.outgoing.length,
+            upgrade: self.outgoing.upgrade.as_ref(),
+        };
+        let back = Back::new(self.worker.clone(), self.endpoint.id);
+        let idempotent = self.outgoing.method.is_idempotent();
+        let sent = self.in_time(h1::send(connection, head, body, back)).await?;
+        sent.map(from_h1)
+            .map_err(|error| h1_failed(error, idempotent))
+    }
+
+    async fn over_h2(self, body: RequestBody, fresh: bool) -> Result<Reply, Failed> {
+        let kept = if fresh {
+            None
+        } else {
+            self.worker.pool.shared(self.endpoint.id)
+        };
+        let reused = kept.is_some();
+        let (mut sender, body) = match kept {
+            Some(sender) => (sender, body),
+            None => self.begin_h2(body).await?,
+        };
+        let spare = body.duplicate();
+        let request = self.h2_request(body)?;
+        let outgoing = self.outgoing;
+        let sent = self.in_time(sender.send(request)).await?;
+        sent.map(|response| Reply::Response(response.map(Answer::H2)))
+            .map_err(|error| {
+                let again = match h2::is_unprocessed(&error) {
+                    true if reused => Again::Stale,
+                    true => Again::Safe,
+                    false => Again::Never,
+                };
+                Failed {
+                    class: outgoing.body_fault().unwrap_or(ErrorClass::UpstreamReset),
+                    again,
+                    body: spare,
+                }
+            })
+    }
+
+    fn h2_request(&self, body: RequestBody) -> Result<Request<RequestBody>, Failed> {
+        let scheme = if self.backend.protocol() == Protocol::H2 {
+            "https"
+        } else {
+            "http"
+        };
+        let authority = self
+            .outgoing
+            .headers
+            .get(http::header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let uri = Uri::builder()
+            .scheme(scheme)
+            .authority(authority.unwrap_or(&self.outgoing.host))
+            .path_and_query(self.outgoing.target.as_str())
+            .build();
+        let Ok(uri) = uri else {
+            return Err(Failed::never(ErrorClass::Internal));
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.outgoing.method.clone();
+        *request.uri_mut() = uri;
+        *request.version_mut() = Version::HTTP_2;
+        *request.headers_mut() = self.outgoing.headers.clone();
+        request.headers_mut().remove(http::header::HOST);
+        if let Some(length) = self.outgoing.length {
+            request
+                .headers_mut()
+                .insert(http::header::CONTENT_LENGTH, length.into());
+        }
+        Ok(request)
+    }
+
+    async fn begin_h2(&self, body: RequestBody) -> Result<(h2::Sender, RequestBody), Failed> {
+        let (stream, body) = self.connect(body).await?;
+        match h2::begin(stream).await {
+            Ok(sender) => {
+                self.worker.pool.share(self.endpoint.id, sender.clone());
+                Ok((sender, body))
+            }
+            Err(_) => Err(Failed::safe(ErrorClass::ConnectFailed, body)),
+        }
+    }
+
+    async fn connect(&self, body: RequestBody) -> Result<(Stream, RequestBody), Failed> {
+        let Ok(tls) = self.tls() else {
+            return Err(Failed::never(ErrorClass::ConnectFailed));
+        };
+        let opening = connect::connect(
+            &self.endpoint.address,
+            tls,
+            &self.worker.shared.reach,
+            self.outgoing.timeouts.connect,
+        );
+        match opening.await {
+            Ok(transport) => Ok((
+                Stream::new(transport, self.worker.metrics.upstream_connected()),
+                body,
+            )),
+            Err(error) => {
+                self.worker.metrics.upstream_connect_failed();
+                tracing::debug!(endpoint = ?self.endpoint.address, %error, "no connection");
+                Err(Failed::safe(connect_class(&error), body))
+            }
+        }
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, ClientTlsFault> {
+        let Some(config) = &self.backend.tls else {
+            return Ok(None);
+        };
+        Ok(Some(Tls {
+            config: config.clone(),
+            server_name: server_name(self.backend.tls_spec(), &self.outgoing.host)?,
+        }))
+    }
+
+    /// Polls `sending` until it is done or out of time. Once it waits, the head is on the wire.
+    async fn in_time<T>(mut self, sending: impl Future<Output = T>) -> Result<T, Failed> {
+        let mut sending = pin!(sending);
+        let mut watch = Watch::new(self.outgoing);
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = sending.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            self.unsent = None;
+            watch.poll(cx).map(|class| Err(Failed::never(class)))
+        })
+        .await
+    }
+}
+
+/// The time limits of an answer's head. While the request's body still moves, only silence counts.
+struct Watch<'a> {
+    outgoing: &'a Outgoing,
+    begun: Instant,
+    timer: Option<Timer>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(outgoing: &'a Outgoing) -> Self {
+        Self {
+            outgoing,
+            begun: Instant::now(),
+            timer: None,
+        }
+    }
+
+    fn due(&self) -> (Instant, ErrorClass) {
+        let timeouts = &self.outgoing.timeouts;
+        let (by, class) = match &self.outgoing.progress {
+            Some(progress) if !progress.has_ended() => (
+                Instant::from_std(progress.last()) + timeouts.idle,
+                ErrorClass::RequestTimeout,
+            ),
+            Some(progress) => (
+                Instant::from_std(progress.last()) + timeouts.response_head,
+                ErrorClass::ResponseTimeout,
+            ),
+            None => (
+                self.begun + timeouts.response_head,
+                ErrorClass::ResponseTimeout,
+            ),
+        };
+        match self.outgoing.whole_by {
+            Some(whole_by) if whole_by < by => (whole_by, ErrorClass::WholeTimeout),
+            _ => (by, class),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ErrorClass> {
+        loop {
+            let (due, class) = self.due();
+            let timer = self.timer.get_or_insert_with(|| Timer::at(due));
+            ready!(timer.poll(cx));
+            if Instant::now() >= due {
+                return Poll::Ready(class);
+            }
+            timer.reset_at(due);
+        }
+    }
+}
+
+impl Failed {
+    fn never(class: ErrorClass) -> Self {
+        Self {
+            class,
+            again: Again::Never,
+            body: None,
+        }
+    }
+
+    fn safe(class: ErrorClass, body: RequestBody) -> Self {
+        Self {
+            class,
+            again: Again::Safe,
+            body: Some(body),
+        }
+    }
+}
+
+fn from_h1(outcome: Outcome<Stream, RequestBody, Back>) -> Reply {
+    match outcome {
+        Outcome::Response(response) => Reply::Response(response.map(Answer::H1)),
+        Outcome::Upgraded {
+            response,
+            io,
+            read_ahead,
+        } => Reply::Upgraded {
+            response,
+            io,
+            read_ahead,
+        },
+    }
+}
+
+fn h1_failed(
+    error: h1::SendError<RequestBody, crate::body::BodyError>,
+    idempotent: bool,
+) -> Failed {
+    let (class, again) = match &error.failure {
+        Failure::Unsent(_) if error.reused => (ErrorClass::UpstreamReset, Again::Stale),
+        Failure::Unsent(_) => (ErrorClass::UpstreamReset, Again::Safe),
+        Failure::ClosedBeforeResponse(_) if idempotent && error.reused => {
+            (ErrorClass::UpstreamReset, Again::Stale)
+        }
+        Failure::ClosedBeforeResponse(_) if idempotent => (ErrorClass::UpstreamReset, Again::Safe),
+        Failure::ClosedBeforeResponse(_) | Failure::Io(_) => {
+            (ErrorClass::UpstreamReset, Again::Never)
+        }
+        Failure::BadResponse(_) => (ErrorClass::BadResponse, Again::Never),
+        Failure::RequestBody(RequestBodyError::Body(error)) => (error.class(), Again::Never),
+        Failure::RequestBody(_) => (ErrorClass::BadBody, Again::Never),
+        Failure::Request(_) => (ErrorClass::Internal, Again::Never),
+    };
+    tracing::debug!(error = &error as &dyn std::error::Error, "attempt failed");
+    Failed {
+        class,
+        again,
+        body: error.body,
+    }
+}
+
+fn connect_class(error: &ConnectError) -> ErrorClass {
+    match error {
+        ConnectError::Timeout(_) => ErrorClass::ConnectTimeout,
+        ConnectError::Tls(_) => ErrorClass::TlsFailed,
+        ConnectError::Forbidden(_) => ErrorClass::EndpointForbidden,
+        _ => ErrorClass::ConnectFailed,
+    }
+}

@@ -1,0 +1,372 @@
+//! Bodies on their way through: the request's towards the upstream, the response's towards the client.
+
+use crate::answer::Active;
+use crate::clock::Timer;
+use crate::metrics::ErrorClass;
+use crate::record::Record;
+use crate::upstream::Stream;
+use crate::upstream::h1;
+use crate::upstream::pool::Back;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Why a body ended before its end. The receiver sees a cut message, never a clean end.
+#[derive(Debug, Error)]
+pub(crate) enum BodyError {
+    #[error("the request body is larger than {0} bytes")]
+    TooLarge(u64),
+    #[error("reading the request body failed")]
+    Downstream(#[source] hyper::Error),
+    #[error("reading the response body failed")]
+    UpstreamH2(#[source] hyper::Error),
+    #[error("reading the response body failed")]
+    Upstream(#[source] Box<h1::BodyError<BodyError>>),
+    #[error("no byte of the body for {0:?}")]
+    Idle(Duration),
+}
+
+impl BodyError {
+    /// How it is counted.
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::TooLarge(_) => ErrorClass::BodyTooLarge,
+            Self::Downstream(error) if error.is_parse() => ErrorClass::BadBody,
+            Self::Downstream(_) => ErrorClass::ClientGone,
+            Self::Idle(_) => ErrorClass::BodyTimeout,
+            Self::Upstream(_) | Self::UpstreamH2(_) => ErrorClass::UpstreamReset,
+        }
+    }
+}
+
+/// How far a request body is, seen from outside while somebody else reads it.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    last: Cell<Instant>,
+    ended: Cell<bool>,
+    bytes: Cell<u64>,
+    failed: Cell<bool>,
+    too_large: Cell<bool>,
+}
+
+impl Progress {
+    pub(crate) fn new(now: Instant, ended: bool) -> Rc<Self> {
+        Rc::new(Self {
+            last: Cell::new(now),
+            ended: Cell::new(ended),
+            bytes: Cell::new(0),
+            failed: Cell::new(false),
+            too_large: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn last(&self) -> Instant {
+        self.last.get()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// The client went away or broke the framing.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.too_large.get()
+    }
+}
+
+/// A request's body.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    source: Source,
+    limit: u64,
+    progress: Option<Rc<Progress>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Whole(Bytes),
+    Stream(Incoming),
+}
+
+impl RequestBody {
+    pub(crate) fn empty() -> Self {
+        Self::whole(Bytes::new())
+    }
+
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self {
+            source: Source::Whole(bytes),
+            limit: u64::MAX,
+            progress: None,
+        }
+    }
+
+    /// A body still coming in, of at most `limit` bytes.
+    pub(crate) fn stream(body: Incoming, limit: Option<u64>, progress: Rc<Progress>) -> Self {
+        Self {
+            source: Source::Stream(body),
+            limit: limit.unwrap_or(u64::MAX),
+            progress: Some(progress),
+        }
+    }
+
+    /// A second one like it, where nothing has to be read again.
+    pub(crate) fn duplicate(&self) -> Option<Self> {
+        match &self.source {
+            Source::Whole(bytes) => Some(Self::whole(bytes.clone())),
+            Source::Stream(_) => None,
+        }
+    }
+
+    fn note(&self, frame: &Frame<Bytes>) -> Result<(), BodyError> {
+        let (Some(progress), Some(data)) = (&self.progress, frame.data_ref()) else {
+            return Ok(());
+        };
+        progress.last.set(Instant::now());
+        let bytes = progress.bytes.get() + data.len() as u64;
+        progress.bytes.set(bytes);
+        if bytes <= self.limit {
+            return Ok(());
+        }
+        progress.too_large.set(true);
+        Err(BodyError::TooLarge(self.limit))
+    }
+
+    fn poll_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Source::Stream(body) = &mut self.source else {
+            return Poll::Ready(None);
+        };
+        let polled = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let ended = body.is_end_stream();
+        if let Some(progress) = &self.progress {
+            progress.ended.set(ended || polled.is_none());
+            progress.failed.set(matches!(polled, Some(Err(_))));
+        }
+        Poll::Ready(match polled {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    crate::head::sanitise_trailers(trailers);
+                }
+                Some(self.note(&frame).map(|()| frame))
+            }
+            Some(Err(error)) => Some(Err(BodyError::Downstream(error))),
+            None => None,
+        })
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.source {
+            Source::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Source::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Source::Stream(_) => self.poll_stream(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+/// The body of an answer, our own or an upstream's.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Whole(Bytes),
+    H1(h1::ResponseBody<Stream, RequestBody, Back>),
+    H2(Incoming),
+}
+
+impl Answer {
+    /// The next frame.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::H1(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|error| BodyError::Upstream(Box::new(error))),
+            Self::H2(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::UpstreamH2),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::H1(body) => body.is_end_stream(),
+            Self::H2(body) => body.is_end_stream(),
+        }
+    }
+}
+
+/// What hyper's server sends: counts bytes, watches for silence, and records the outcome when it ends or is dropped.
+pub(crate) struct Body {
+    answer: Answer,
+    record: Option<Record>,
+    idle: Option<Idle>,
+    active: Option<Active>,
+}
+
+struct Idle {
+    limit: Duration,
+    timer: Option<Timer>,
+}
+
+impl Body {
+    pub(crate) fn new(answer: Answer, record: Option<Record>, idle: Option<Duration>) -> Self {
+        let idle = idle.map(|limit| Idle { limit, timer: None });
+        Self {
+            answer,
+            record,
+            idle,
+            active: None,
+        }
+    }
+
+    /// Keeps the connection busy until the body is dropped.
+    pub(crate) fn holds(&mut self, active: Active) {
+        self.active = Some(active);
+    }
+
+    /// Throws an answer of our own away and tells how long it was.
+    pub(crate) fn discard(&mut self) -> Option<usize> {
+        match &mut self.answer {
+            Answer::Whole(bytes) => Some(std::mem::take(bytes).len()),
+            Answer::H1(_) | Answer::H2(_) => None,
+        }
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let Some(idle) = &mut self.idle else {
+            return Poll::Pending;
+        };
+        let limit = idle.limit;
+        let timer = idle.timer.get_or_insert_with(|| Timer::after(limit));
+        ready!(timer.poll(cx));
+        Poll::Ready(BodyError::Idle(limit))
+    }
+
+    fn moved(&mut self, frame: &mut Frame<Bytes>) {
+        if let (Some(record), Some(data)) = (&mut self.record, frame.data_ref()) {
+            record.bytes_out += data.len() as u64;
+        }
+        if let Some(trailers) = frame.trailers_mut() {
+            sanitise(trailers, self.record.as_mut());
+        }
+        if let Some(Idle {
+            limit,
+            timer: Some(timer),
+        }) = &mut self.idle
+        {
+            timer.reset(*limit);
+        }
+    }
+
+    fn ended(&mut self, outcome: Result<(), &BodyError>) {
+        if let Some(record) = self.record.take() {
+            record.finish(outcome);
+        }
+    }
+}
+
+fn sanitise(trailers: &mut HeaderMap, record: Option<&mut Record>) {
+    crate::head::sanitise_trailers(trailers);
+    if let Some(record) = record {
+        record.note_trailers(trailers);
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let polled = match this.answer.poll(cx) {
+            Poll::Ready(polled) => polled,
+            Poll::Pending => Some(Err(ready!(this.poll_idle(cx)))),
+        };
+        match polled {
+            Some(Ok(mut frame)) => {
+                this.moved(&mut frame);
+                if this.answer.is_over() {
+                    this.ended(Ok(()));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                this.ended(Err(&error));
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                this.ended(Ok(()));
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.answer.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.answer {
+            Answer::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Answer::H1(body) => body.size_hint(),
+            Answer::H2(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for Body {
+    /// hyper drops a body it has no more use for: at its end without asking once more, or because the client went away.
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            if self.answer.is_over() {
+                record.finish(Ok(()));
+            } else {
+                record.abandon();
+            }
+        }
+    }
+}

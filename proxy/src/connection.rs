@@ -1,0 +1,270 @@
+//! What a worker knows of each downstream connection: since when it waits for what, and how to wake it.
+//!
+//! One reaper for each worker looks at all of them twice a second, so a request costs no timer of its own.
+//! Nothing here reads or writes a socket.
+
+use crate::config::Limits;
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How often connections are looked at: limits are kept to within this.
+pub(crate) const REAP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a connection that is between two requests may stay so once the worker drains: a client that keeps asking is
+/// told `Connection: close` with its next answer, which loses nothing, while closing on it at once could.
+const DRAIN_IDLE: Duration = Duration::from_secs(1);
+
+/// What a downstream connection waits for. Written by its own worker; atomic because hyper wants `Send` streams.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    active: AtomicU32,
+    head_begun: AtomicBool,
+    served: AtomicBool,
+    since_ms: AtomicU64,
+    now_ms: Arc<AtomicU64>,
+    expired: AtomicBool,
+}
+
+impl Waiting {
+    /// Bytes came in: outside a request they begin a head.
+    pub(crate) fn bytes_read(&self) {
+        if self.active.load(Relaxed) == 0 && !self.head_begun.load(Relaxed) {
+            self.head_begun.store(true, Relaxed);
+            self.since_ms.store(self.now_ms.load(Relaxed), Relaxed);
+        }
+    }
+
+    /// A request head is complete.
+    pub(crate) fn request_begun(&self) {
+        self.active.store(self.active.load(Relaxed) + 1, Relaxed);
+        self.head_begun.store(false, Relaxed);
+    }
+
+    /// A response is over.
+    pub(crate) fn request_ended(&self) {
+        self.active
+            .store(self.active.load(Relaxed).saturating_sub(1), Relaxed);
+        self.served.store(true, Relaxed);
+        self.since_ms.store(self.now_ms.load(Relaxed), Relaxed);
+    }
+
+    pub(crate) fn is_expired(&self) -> bool {
+        self.expired.load(Relaxed)
+    }
+
+    /// Whether a request is being answered.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Relaxed) > 0
+    }
+
+    fn overdue(&self, limits: &Limits, draining: bool) -> bool {
+        if self.is_active() {
+            return false;
+        }
+        let between_requests = self.served.load(Relaxed) && !self.head_begun.load(Relaxed);
+        let limit = match between_requests {
+            true if draining => DRAIN_IDLE,
+            true => limits.keep_alive,
+            false => limits.head,
+        };
+        let waited = self
+            .now_ms
+            .load(Relaxed)
+            .saturating_sub(self.since_ms.load(Relaxed));
+        Duration::from_millis(waited) > limit
+    }
+}
+
+struct Entry {
+    waiting: Arc<Waiting>,
+    waker: Option<Waker>,
+}
+
+/// The downstream connections of one worker.
+pub(crate) struct Connections {
+    entries: RefCell<Slab<Entry>>,
+    draining: Cell<bool>,
+    emptied: Notify,
+    started: Instant,
+    now_ms: Arc<AtomicU64>,
+}
+
+impl Connections {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            entries: RefCell::default(),
+            draining: Cell::new(false),
+            emptied: Notify::new(),
+            started: Instant::now(),
+            now_ms: Arc::default(),
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Enters a connection, which leaves when the guard is dropped.
+    pub(crate) fn enter(self: &Rc<Self>) -> Held {
+        let waiting = Arc::new(Waiting {
+            now_ms: self.now_ms.clone(),
+            since_ms: AtomicU64::new(self.now_ms.load(Relaxed)),
+            ..Waiting::default()
+        });
+        let key = self.entries.borrow_mut().insert(Entry {
+            waiting: waiting.clone(),
+            waker: None,
+        });
+        Held {
+            waiting,
+            connections: self.clone(),
+            key,
+        }
+    }
+
+    /// Moves the clock and wakes the connections that waited too long, which then close.
+    pub(crate) fn reap(&self, limits: &Limits) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.now_ms.store(now, Relaxed);
+        for (_, entry) in self.entries.borrow().iter() {
+            if entry.waiting.overdue(limits, self.draining.get()) {
+                entry.waiting.expired.store(true, Relaxed);
+                entry.wake();
+            }
+        }
+    }
+
+    /// Tells every connection to finish what it has and close.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        self.entries
+            .borrow()
+            .iter()
+            .for_each(|(_, entry)| entry.wake());
+    }
+
+    /// Waits until no connection is left.
+    pub(crate) async fn emptied(&self) {
+        while self.len() > 0 {
+            self.emptied.notified().await;
+        }
+    }
+
+    /// Ends every connection now.
+    pub(crate) fn cut(&self) {
+        for (_, entry) in self.entries.borrow().iter() {
+            entry.waiting.expired.store(true, Relaxed);
+            entry.wake();
+        }
+    }
+}
+
+impl Entry {
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// A connection's place among the others of its worker: while it is held, the connection is open.
+pub(crate) struct Held {
+    pub(crate) waiting: Arc<Waiting>,
+    connections: Rc<Connections>,
+    key: usize,
+}
+
+impl Held {
+    /// Remembers the task to wake for a drain or a timeout.
+    pub(crate) fn wake_with(&self, waker: &Waker) {
+        self.connections.entries.borrow_mut()[self.key].waker = Some(waker.clone());
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.connections.is_draining()
+    }
+
+    /// Returns when the connection is to be cut.
+    pub(crate) async fn cut(&self) {
+        poll_fn(|cx| {
+            self.wake_with(cx.waker());
+            if self.waiting.is_expired() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut entries = self.connections.entries.borrow_mut();
+        entries.remove(self.key);
+        if entries.is_empty() {
+            self.connections.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            head: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(60),
+            ..Limits::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(what: impl FnOnce(&Waiting), after_s: u64, overdue: bool) {
+        let connections = Connections::new();
+        let held = connections.enter();
+        what(&held.waiting);
+        connections.now_ms.store(after_s * 1000, Relaxed);
+        assert_eq!(held.waiting.overdue(&limits(), false), overdue);
+    }
+
+    #[test]
+    fn each_phase_has_its_limit() {
+        check(|_| (), 9, false);
+        check(|_| (), 11, true);
+        check(Waiting::bytes_read, 11, true);
+        check(Waiting::request_begun, 1_000, false);
+        let served = |w: &Waiting| {
+            w.request_begun();
+            w.request_ended();
+        };
+        check(served, 59, false);
+        check(served, 61, true);
+        let second_head = |w: &Waiting| {
+            served(w);
+            w.bytes_read();
+        };
+        check(second_head, 11, true);
+    }
+
+    #[test]
+    fn a_connection_leaves_with_its_guard() {
+        let connections = Connections::new();
+        let held = connections.enter();
+        assert_eq!(connections.len(), 1);
+        drop(held);
+        assert_eq!(connections.len(), 0);
+    }
+}

@@ -1,0 +1,312 @@
+//! A client's connection, from the first byte to the last: PROXY protocol, TLS, which HTTP, and hyper's server over it.
+
+use crate::answer::answer;
+use crate::body::{Body, BodyError};
+use crate::config::{Config, Limits};
+use crate::connection::{Held, Waiting};
+use crate::forwarded::Peer;
+use crate::metrics::Listener;
+use crate::proxy_protocol::{Proxied, read_header};
+use crate::runtime::LocalExecutor;
+use crate::watched::Watched;
+use crate::worker::Worker;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// The bytes hyper may hold of one HTTP/1.1 head or body chunk.
+const H1_BUFFER_BYTES: usize = 64 * 1024;
+/// Fields of a head (RFC 6585, section 5 gives the answer above it).
+const FIELDS_MAX: usize = 100;
+/// One header list of HTTP/2, in bytes.
+const H2_HEAD_BYTES_MAX: u32 = 32 * 1024;
+/// Bytes a client may send ahead of us on one stream, and on all streams of a connection.
+const H2_STREAM_WINDOW: u32 = 64 * 1024;
+/// See [`H2_STREAM_WINDOW`].
+const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of one response kept for a client that reads slowly.
+const H2_SEND_BUFFER: usize = 64 * 1024;
+/// Streams reset by us for the peer's faults in a connection's life (MadeYouReset, CVE-2025-8671).
+const H2_LOCAL_RESETS_MAX: usize = 256;
+/// Streams reset by the peer that we have not looked at yet (Rapid Reset, CVE-2023-44487).
+const H2_PENDING_RESETS_MAX: usize = 20;
+/// A peer that does not answer a PING is gone after twice this.
+const H2_PING: Duration = Duration::from_secs(20);
+/// The first bytes of HTTP/2 in clear (RFC 9113, section 3.4); no HTTP/1.1 method begins so.
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// What a request needs to know of the connection it came on.
+pub(crate) struct Connection {
+    pub(crate) peer: Peer,
+    pub(crate) waiting: Arc<Waiting>,
+    /// The version of TLS, or `None` in clear.
+    pub(crate) tls: Option<&'static str>,
+    /// The name asked for in the TLS handshake.
+    pub(crate) server_name: Option<String>,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    listener: Listener,
+    worker: Rc<Worker>,
+    held: Held,
+) {
+    if let Err(error) = try_serve(stream, peer, listener, &worker, held).await {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+async fn try_serve(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    listener: Listener,
+    worker: &Rc<Worker>,
+    held: Held,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let _open = worker.metrics.connection(listener);
+    let (source, port) = ends(&mut stream, peer, &worker.shared.config).await?;
+    let https = listener == Listener::Https;
+    let peer = Peer::new(source, https, port, &worker.shared.forwarding);
+    match listener {
+        Listener::Http | Listener::Admin => serve_clear(stream, peer, worker, held).await,
+        Listener::Https => serve_tls(stream, peer, worker, held).await,
+    }
+}
+
+/// Where the connection comes from and which port it was made to, as the socket or a PROXY protocol header says.
+async fn ends(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    config: &Config,
+) -> io::Result<(SocketAddr, u16)> {
+    let seen = (peer, stream.local_addr()?.port());
+    if !config.proxy_protocol {
+        return Ok(seen);
+    }
+    let header = async { read_header(stream).await.map_err(io::Error::other) };
+    match in_time(&config.limits, header).await? {
+        Proxied::For {
+            source,
+            destination,
+        } => Ok((source, destination.port())),
+        Proxied::Local => Ok(seen),
+    }
+}
+
+async fn in_time<T>(limits: &Limits, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(limits.head, work)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn serve_clear(
+    stream: TcpStream,
+    peer: Peer,
+    worker: &Rc<Worker>,
+    held: Held,
+) -> io::Result<()> {
+    let h2 = in_time(&worker.shared.config.limits, speaks_h2(&stream)).await?;
+    let connection = Connection {
+        peer,
+        waiting: held.waiting.clone(),
+        tls: None,
+        server_name: None,
+    };
+    serve_http(stream, h2, connection, worker, held).await
+}
+
+/// Looks at the first bytes without taking them.
+async fn speaks_h2(stream: &TcpStream) -> io::Result<bool> {
+    let mut seen = [0; H2_PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut seen).await?;
+        if count == H2_PREFACE.len() || !H2_PREFACE.starts_with(&seen[..count]) || count == 0 {
+            return Ok(seen == H2_PREFACE);
+        }
+        // Part of the preface is there and readable: waiting for readability again would not wait.
+        tokio::time::sleep(PREFACE_PAUSE).await;
+    }
+}
+
+/// How long to wait for the rest of a preface that came in pieces.
+const PREFACE_PAUSE: Duration = Duration::from_millis(10);
+
+async fn serve_tls(
+    stream: TcpStream,
+    peer: Peer,
+    worker: &Rc<Worker>,
+    held: Held,
+) -> io::Result<()> {
+    let accepting = worker.shared.server_tls.acceptor().accept(stream);
+    let stream = in_time(&worker.shared.config.limits, accepting)
+        .await
+        .inspect_err(|_| worker.metrics.refused("tls_handshake"))?;
+    let session = stream.get_ref().1;
+    let h2 = session.alpn_protocol() == Some(b"h2");
+    let connection = Connection {
+        peer,
+        waiting: held.waiting.clone(),
+        tls: session
+            .protocol_version()
+            .and_then(|version| version.as_str()),
+        server_name: session.server_name().map(str::to_owned),
+    };
+    serve_http(stream, h2, connection, worker, held).await
+}
+
+async fn serve_http<S>(
+    stream: S,
+    h2: bool,
+    connection: Connection,
+    worker: &Rc<Worker>,
+    held: Held,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(Watched::new(stream, held.waiting.clone()));
+    let connection = Rc::new(connection);
+    let worker = worker.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (worker, connection) = (worker.clone(), connection.clone());
+        async move { Ok::<Response<Body>, Infallible>(answer(worker, connection, request).await) }
+    });
+    let served = if h2 {
+        Serve::new(http2_server().serve_connection(io, service), held).await
+    } else {
+        Serve::new(
+            http1_server().serve_connection(io, service).with_upgrades(),
+            held,
+        )
+        .await
+    };
+    served.map_err(io::Error::other)
+}
+
+fn http1_server() -> http1::Builder {
+    let mut server = http1::Builder::new();
+    server
+        .half_close(true)
+        .max_headers(FIELDS_MAX)
+        .max_buf_size(H1_BUFFER_BYTES)
+        // Heads are timed by the worker's reaper, which costs nothing for each request.
+        .header_read_timeout(None);
+    server
+}
+
+fn http2_server() -> http2::Builder<LocalExecutor> {
+    let mut server = http2::Builder::new(LocalExecutor);
+    server
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_send_buf_size(H2_SEND_BUFFER)
+        .max_header_list_size(H2_HEAD_BYTES_MAX)
+        .max_local_error_reset_streams(H2_LOCAL_RESETS_MAX)
+        .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
+        .keep_alive_interval(H2_PING)
+        .keep_alive_timeout(H2_PING);
+    server
+}
+
+/// What hyper's two servers have in common here.
+trait HttpConnection: Future<Output = hyper::Result<()>> {
+    /// Whether telling an idle connection to finish closes it without a word, as in HTTP/1.1.
+    const CLOSES_WHEN_IDLE: bool;
+
+    fn finish(self: Pin<&mut Self>);
+}
+
+type Io<S> = TokioIo<Watched<S>>;
+
+impl<S, H> HttpConnection for http1::UpgradeableConnection<Io<S>, H>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+{
+    const CLOSES_WHEN_IDLE: bool = true;
+
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S, H> HttpConnection for http2::Connection<Io<S>, H, LocalExecutor>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    H::Future: 'static,
+    BodyError: std::error::Error,
+{
+    const CLOSES_WHEN_IDLE: bool = false;
+
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Drives a connection until it ends, its time is up, or the drain that it was told of is done.
+struct Serve<C> {
+    connection: Pin<Box<C>>,
+    held: Held,
+    known_to_worker: bool,
+    told_to_finish: bool,
+}
+
+impl<C: HttpConnection> Serve<C> {
+    fn new(connection: C, held: Held) -> Self {
+        Self {
+            connection: Box::pin(connection),
+            held,
+            known_to_worker: false,
+            told_to_finish: false,
+        }
+    }
+
+    fn finish_if_draining(&mut self) -> bool {
+        let safe = !C::CLOSES_WHEN_IDLE || self.held.waiting.is_active();
+        let now = safe && !self.told_to_finish && self.held.is_draining();
+        if now {
+            self.told_to_finish = true;
+            self.connection.as_mut().finish();
+        }
+        now
+    }
+}
+
+impl<C: HttpConnection> Future for Serve<C> {
+    type Output = hyper::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !this.known_to_worker {
+            this.known_to_worker = true;
+            this.held.wake_with(cx.waker());
+        }
+        if this.held.waiting.is_expired() {
+            return Poll::Ready(Ok(()));
+        }
+        this.finish_if_draining();
+        let mut polled = this.connection.as_mut().poll(cx);
+        if polled.is_pending() && this.finish_if_draining() {
+            polled = this.connection.as_mut().poll(cx);
+        }
+        polled
+    }
+}

@@ -1,0 +1,289 @@
+//! Passing a request on: version, endpoint, attempts, and the answer on its way back.
+//!
+//! The version is chosen once. A second attempt goes to another endpoint of the same version, takes no ticket, and
+//! happens only where nothing can have been done twice.
+
+use crate::affinity::Affinity;
+use crate::answer::{Call, Routed};
+use crate::attempt::{Again, Failed, Reply, attempt};
+use crate::balance::{self, Policy};
+use crate::body::{Answer, Body, Progress, RequestBody};
+use crate::cookies::Cookies;
+use crate::endpoint::Endpoint;
+use crate::gate::{self, Marks, Passed};
+use crate::head::Framing;
+use crate::metrics::{ErrorClass, Side};
+use crate::mirror;
+use crate::outgoing::{self, Outgoing};
+use crate::record::Record;
+use crate::respond;
+use crate::snapshot::{LiveBackend, LocalRule, Unsent};
+use crate::tunnel;
+use crate::upstream::Stream;
+use crate::worker::Worker;
+use bytes::Bytes;
+use haldane_routing::{Balance, Choice, Forward};
+use http::Response;
+use hyper::upgrade::OnUpgrade;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Idle connections found closed in a row, before one is opened anew: each costs nothing but a look.
+const STALE_MAX: usize = 2;
+
+/// Forwards a request and answers with what came back, or with our own 502, 503 or 504.
+pub(crate) async fn forward(
+    mut call: Call,
+    mut routed: Routed,
+    forward: &Forward,
+    passed: Passed,
+) -> Response<Body> {
+    let choice = choose(&call, &routed, forward);
+    let (drawn, by) = choice.as_ref().map_or_else(
+        |empty| (empty.drawn, empty.by),
+        |choice| (choice.drawn, choice.by),
+    );
+    let series = routed.rule.series(
+        Some(drawn),
+        by,
+        &call.worker.shared.metrics,
+        call.worker.index,
+    );
+    let mut record = Record::begin(&call.worker, series, call.begun);
+    record.counted = passed.counted;
+    record.log_request(
+        &call,
+        routed.rule.rule().id(),
+        forward.versions()[drawn.index()].name(),
+        by.as_str(),
+    );
+    let upgrade = call.take_upgrade();
+    let replied = match choice {
+        Ok(choice) => exchange(&mut call, &mut routed, forward, &choice, &mut record).await,
+        Err(_) => Err(ErrorClass::NoEndpoint),
+    };
+    let back = Returning {
+        grpc: call.admitted.grpc,
+        call: &call,
+        rule: &routed.rule,
+        forward,
+        marks: passed.marks,
+        record,
+    };
+    match replied {
+        Ok((reply, cookies)) => back.answer(reply, cookies, upgrade),
+        Err(class) => back.failed(class),
+    }
+}
+
+/// Sends the request to the version chosen, as often as that is safe and needed.
+async fn exchange(
+    call: &mut Call,
+    routed: &mut Routed,
+    forward: &Forward,
+    choice: &Choice,
+    record: &mut Record,
+) -> Result<(Reply, Cookies), ErrorClass> {
+    let unsent = routed.unsent.take();
+    let affinity = Affinity::of(call, forward);
+    let body = intake(call, routed, record).await?;
+    let outgoing = outgoing::prepare(call, routed, forward, record);
+    mirror::send(&call.worker, routed, forward, &outgoing, &body);
+    let backend = forward.versions()[choice.version.index()].backend();
+    let route = Route {
+        worker: &call.worker,
+        rule: &routed.rule,
+        forward,
+        backend: &routed.local.snapshot.backends[backend.index()],
+        hash: affinity.hash(),
+    };
+    let reply = route.attempts(&outgoing, body, unsent, record).await?;
+    Ok((reply, Cookies::of(call, forward, choice, affinity)))
+}
+
+fn choose(
+    call: &Call,
+    routed: &Routed,
+    forward: &Forward,
+) -> Result<Choice, haldane_routing::Empty> {
+    let view = call.view(&routed.local);
+    let random = || rand::RngExt::random(&mut *call.worker.rng.borrow_mut());
+    forward.choose(&view, &call.worker.shared.ticket_key, random)
+}
+
+/// The request's body, to be streamed or, where the rule says so, read whole first.
+async fn intake(
+    call: &mut Call,
+    routed: &Routed,
+    record: &mut Record,
+) -> Result<RequestBody, ErrorClass> {
+    if call.admitted.framing == Framing::Absent {
+        return Ok(RequestBody::empty());
+    }
+    let filters = routed.rule.rule().filters();
+    let progress = Progress::new(Instant::now(), !call.admitted.framing.has_body());
+    record.request = Some(progress.clone());
+    let Some(incoming) = call.take_body() else {
+        return Ok(RequestBody::empty());
+    };
+    let body = RequestBody::stream(incoming, filters.body_bytes_max(), progress);
+    if filters.buffers_request() {
+        gate::buffer(body).await
+    } else {
+        Ok(body)
+    }
+}
+
+/// Where a request's attempts may go.
+struct Route<'a> {
+    worker: &'a Rc<Worker>,
+    rule: &'a LocalRule,
+    forward: &'a Forward,
+    backend: &'a LiveBackend,
+    hash: Option<u64>,
+}
+
+impl Route<'_> {
+    /// Attempts until there is an answer, or no safe attempt is left.
+    async fn attempts(
+        &self,
+        outgoing: &Outgoing,
+        mut body: RequestBody,
+        mut unsent: Option<Unsent>,
+        record: &mut Record,
+    ) -> Result<Reply, ErrorClass> {
+        self.rule.budget.earn();
+        let mut tried = Vec::new();
+        let (mut left, mut stale, mut again) = (self.forward.retry().attempts_max, 0, false);
+        loop {
+            let endpoint = self.endpoint(&tried).ok_or(ErrorClass::NoEndpoint)?;
+            record.endpoint = Some(endpoint.enter());
+            record.log_attempt(endpoint, again);
+            let fresh = stale >= STALE_MAX;
+            let failed = match attempt(
+                self.worker,
+                (self.backend, endpoint),
+                outgoing,
+                body,
+                unsent.take(),
+                fresh,
+            )
+            .await
+            {
+                Ok(reply) => {
+                    endpoint.succeeded();
+                    return Ok(reply);
+                }
+                Err(failed) => failed,
+            };
+            match failed.again {
+                Again::Stale if stale < STALE_MAX => stale += 1,
+                Again::Safe | Again::Stale => left = self.allow(&failed, endpoint, left)?,
+                Again::Never => return Err(self.blame(&failed, endpoint)),
+            }
+            if failed.again == Again::Safe {
+                tried.push(endpoint.id);
+            }
+            body = failed.body.ok_or(failed.class)?;
+            self.worker.metrics.retried();
+            again = true;
+        }
+    }
+
+    fn endpoint(&self, tried: &[u32]) -> Option<&Arc<Endpoint>> {
+        let mut rng = self.worker.rng.borrow_mut();
+        let policy = match (self.hash, self.forward.balance()) {
+            (Some(key), _) => Policy::Hash(key),
+            (None, Balance::RoundRobin) => Policy::RoundRobin(&self.backend.turn),
+            (None, _) => Policy::LeastLoaded(&mut rng),
+        };
+        balance::choose(&self.backend.endpoints, policy, tried, self.now_ms())
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.worker.shared.endpoints.now_ms(Instant::now())
+    }
+
+    /// Counts a failed attempt; the attempts left after it, if the budget has one more.
+    fn allow(&self, failed: &Failed, endpoint: &Endpoint, left: u8) -> Result<u8, ErrorClass> {
+        let class = self.blame(failed, endpoint);
+        if left <= 1 {
+            return Err(class);
+        }
+        if !self.rule.budget.spend() {
+            self.worker.metrics.retry_budget_exhausted();
+            return Err(class);
+        }
+        Ok(left - 1)
+    }
+
+    fn blame(&self, failed: &Failed, endpoint: &Endpoint) -> ErrorClass {
+        if failed.class.side() == Side::Upstream && endpoint.failed(self.now_ms()) {
+            tracing::warn!(endpoint = ?endpoint.address, backend = self.backend.name(), "ejected");
+            self.worker.metrics.ejected();
+        }
+        failed.class
+    }
+}
+
+/// An answer on its way back.
+struct Returning<'a> {
+    call: &'a Call,
+    grpc: bool,
+    rule: &'a LocalRule,
+    forward: &'a Forward,
+    marks: Marks,
+    record: Record,
+}
+
+impl Returning<'_> {
+    fn answer(self, reply: Reply, cookies: Cookies, upgrade: Option<OnUpgrade>) -> Response<Body> {
+        match (reply, upgrade) {
+            (Reply::Response(answer), _) => self.relay(answer, cookies),
+            (
+                Reply::Upgraded {
+                    response,
+                    io,
+                    read_ahead,
+                },
+                Some(upgrade),
+            ) => self.switch(response, cookies, upgrade, (io, read_ahead)),
+            (Reply::Upgraded { .. }, None) => self.failed(ErrorClass::BadResponse),
+        }
+    }
+
+    fn relay(mut self, mut answer: Response<Answer>, cookies: Cookies) -> Response<Body> {
+        gate::after(self.rule, self.marks, answer.headers_mut());
+        cookies.set(answer.headers_mut());
+        self.record.head(answer.status().as_u16());
+        let idle = self.forward.timeouts().idle;
+        answer.map(|answer| Body::new(answer, Some(self.record), Some(idle)))
+    }
+
+    fn switch(
+        mut self,
+        mut response: Response<()>,
+        cookies: Cookies,
+        upgrade: OnUpgrade,
+        upstream: (Stream, Bytes),
+    ) -> Response<Body> {
+        self.record.head(response.status().as_u16());
+        cookies.set(response.headers_mut());
+        tunnel::open(&self.call.worker, upgrade, upstream, self.record);
+        response.map(|()| Body::new(Answer::Whole(Bytes::new()), None, None))
+    }
+
+    /// Our own answer for a request that got none.
+    fn failed(mut self, class: ErrorClass) -> Response<Body> {
+        self.record.error = Some(class);
+        let status = respond::status_of(class);
+        let mut answer = if self.grpc {
+            respond::grpc(status, class.as_str())
+        } else {
+            respond::status(status)
+        };
+        gate::after(self.rule, self.marks, answer.headers_mut());
+        self.call.recorded(answer, self.record)
+    }
+}

@@ -1,0 +1,249 @@
+//! The filters of a rule, in their order: what a request must pass before it is forwarded, and what its answer carries.
+//!
+//! Order: https redirect, client address, rates, CORS preflight, password, external authentication. A filter that the
+//! rule does not have costs one comparison.
+
+use crate::answer::{Call, Routed};
+use crate::ask::Service;
+use crate::body::{Answer, RequestBody};
+use crate::filters::basic_auth::{BasicAuth, BasicAuthError, Login, Verifier};
+use crate::filters::rate::{Clients, InFlight, Limited, RateLimits};
+use crate::filters::{cors, external_auth};
+use crate::metrics::ErrorClass;
+use crate::respond;
+use crate::snapshot::LocalRule;
+use crate::worker::Worker;
+use bytes::{Bytes, BytesMut};
+use haldane_routing::filters::ExternalAuth;
+use haldane_routing::spec::BasicAuthSpec;
+use haldane_routing::{Filters, Rule};
+use http::header::{SET_COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body as _;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The most of a request body that is held in memory because a rule wants it whole; above it the answer is 413.
+const BUFFERED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What filters remember, for the whole process.
+pub(crate) struct FilterStates {
+    clients: Arc<Clients>,
+    verifier: Verifier,
+}
+
+impl FilterStates {
+    pub(crate) fn new() -> Self {
+        Self {
+            clients: Clients::new(Instant::now()),
+            verifier: Verifier::new(rand::random()),
+        }
+    }
+}
+
+/// A rule's filters, as far as they need more than the table knows.
+pub(crate) struct RuleGate {
+    limits: Option<RateLimits>,
+    /// `Err` where the users cannot be read: nobody comes in then.
+    basic_auth: Option<Result<BasicAuth, BasicAuthError>>,
+    auth_service: Option<Service>,
+}
+
+impl RuleGate {
+    pub(crate) fn new(rule: &Rule, worker: &Worker) -> Self {
+        let (origin, filters) = (rule.origin(), rule.filters());
+        let scope = format!("{}/{}", origin.namespace, origin.name);
+        let basic = |spec: &BasicAuthSpec| {
+            BasicAuth::new(&spec.realm, spec.users.iter().map(String::as_str))
+        };
+        Self {
+            limits: filters
+                .rate()
+                .and_then(|spec| RateLimits::new(spec, &scope)),
+            basic_auth: filters.basic_auth().map(basic),
+            auth_service: filters
+                .external_auth()
+                .map(|auth| Service::new(worker, auth)),
+        }
+    }
+}
+
+/// What became of a request at the gate.
+pub(crate) enum Verdict {
+    Pass(Passed),
+    Answer(Response<Answer>),
+}
+
+/// What a request that passed holds until its response is over, and what its response carries.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    pub(crate) counted: Option<InFlight>,
+    pub(crate) marks: Marks,
+}
+
+/// What filters add to the response's headers, whoever answers.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    cors: Option<cors::Mark>,
+    cookies: Vec<HeaderValue>,
+}
+
+/// Asks every filter of the rule.
+pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
+    let filters = routed.rule.rule().filters();
+    if let Some(answer) = turned_away(call, filters) {
+        return Verdict::Answer(answer);
+    }
+    let counted = match count(call, &routed.rule.gate) {
+        Ok(counted) => counted,
+        Err(limited) => {
+            return Verdict::Answer(respond::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{limited}\n"),
+            ));
+        }
+    };
+    let mut passed = Passed {
+        counted,
+        marks: Marks::default(),
+    };
+    if let Some(cors) = filters.cors() {
+        if let Some(headers) = cors::preflight(cors, &call.parts.method, &call.parts.headers) {
+            return Verdict::Answer(preflight(headers));
+        }
+        passed.marks.cors = Some(cors::Mark::new(cors, &call.parts.headers));
+    }
+    match authenticate(call, routed, &mut passed.marks).await {
+        Ok(()) => Verdict::Pass(passed),
+        Err(answer) => Verdict::Answer(answer),
+    }
+}
+
+/// What needs nothing but the request's head.
+fn turned_away(call: &Call, filters: &Filters) -> Option<Response<Answer>> {
+    if let Some(status) = filters.https_redirect().filter(|_| !call.origin.https) {
+        let port = call.worker.shared.config.https_redirect_port;
+        return Some(respond::redirect(status, call.asked().by_https(port)));
+    }
+    if !filters.admits(call.origin.client) {
+        return Some(respond::status(StatusCode::FORBIDDEN));
+    }
+    let announced = call.admitted.framing.length().unwrap_or(0);
+    let too_large = filters
+        .body_bytes_max()
+        .is_some_and(|most| announced > most);
+    too_large.then(|| respond::status(StatusCode::PAYLOAD_TOO_LARGE))
+}
+
+fn count(call: &Call, gate: &RuleGate) -> Result<Option<InFlight>, Limited> {
+    let Some(limits) = &gate.limits else {
+        return Ok(None);
+    };
+    let clients = &call.worker.shared.filters.clients;
+    clients.admit(limits, call.origin.client, call.begun)
+}
+
+fn preflight(headers: HeaderMap) -> Response<Answer> {
+    let mut answer = respond::empty(StatusCode::NO_CONTENT);
+    *answer.headers_mut() = headers;
+    answer
+}
+
+async fn authenticate(
+    call: &mut Call,
+    routed: &Routed,
+    marks: &mut Marks,
+) -> Result<(), Response<Answer>> {
+    let gate = &routed.rule.gate;
+    if let Some(basic_auth) = &gate.basic_auth {
+        log_in(call, basic_auth).await?;
+    }
+    match (
+        routed.rule.rule().filters().external_auth(),
+        &gate.auth_service,
+    ) {
+        (Some(auth), Some(service)) => ask(call, auth, service, marks).await,
+        _ => Ok(()),
+    }
+}
+
+async fn log_in(
+    call: &Call,
+    basic_auth: &Result<BasicAuth, BasicAuthError>,
+) -> Result<(), Response<Answer>> {
+    let unavailable = || respond::status(StatusCode::SERVICE_UNAVAILABLE);
+    let Ok(basic_auth) = basic_auth else {
+        return Err(unavailable());
+    };
+    match basic_auth
+        .check(&call.parts.headers, &call.worker.shared.filters.verifier)
+        .await
+    {
+        Login::Granted => Ok(()),
+        Login::Unavailable(_) => Err(unavailable()),
+        Login::Challenged(challenge) => {
+            let mut answer = respond::status(StatusCode::UNAUTHORIZED);
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            Err(answer)
+        }
+    }
+}
+
+async fn ask(
+    call: &mut Call,
+    auth: &ExternalAuth,
+    service: &Service,
+    marks: &mut Marks,
+) -> Result<(), Response<Answer>> {
+    let mut headers = std::mem::take(&mut call.parts.headers);
+    let question = async |question| service.ask(&call.worker, question).await;
+    let verdict = external_auth::check(
+        auth,
+        &call.parts.method,
+        &mut headers,
+        call.asked(),
+        question,
+    )
+    .await;
+    call.parts.headers = headers;
+    match verdict {
+        external_auth::Verdict::Pass { set_cookie } => {
+            marks.cookies = set_cookie;
+            Ok(())
+        }
+        external_auth::Verdict::Refuse(answer) => Err(answer.map(|()| Answer::Whole(Bytes::new()))),
+        external_auth::Verdict::Unavailable(why) => {
+            Err(respond::text(why.status(), format!("{why}\n")))
+        }
+    }
+}
+
+/// What the rule changes in any answer.
+pub(crate) fn after(rule: &LocalRule, marks: Marks, headers: &mut HeaderMap) {
+    let filters = rule.rule().filters();
+    filters.response_headers().apply(headers);
+    if let (Some(cors), Some(mark)) = (filters.cors(), &marks.cors) {
+        mark.apply(cors, headers);
+    }
+    for cookie in marks.cookies {
+        headers.append(SET_COOKIE, cookie);
+    }
+}
+
+/// Reads a request body whole.
+pub(crate) async fn buffer(mut body: RequestBody) -> Result<RequestBody, ErrorClass> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let data = frame
+            .map_err(|error| error.class())?
+            .into_data()
+            .unwrap_or_else(|_| Bytes::new());
+        if whole.len() + data.len() > BUFFERED_BYTES_MAX {
+            return Err(ErrorClass::BodyTooLarge);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(RequestBody::whole(whole.freeze()))
+}

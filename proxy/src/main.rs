@@ -1,0 +1,84 @@
+//! `haldane-proxy`: the data plane alone, routing by a table in a file.
+
+use anyhow::Context as _;
+use clap::Parser;
+use haldane_proxy::{Config, Proxy};
+use haldane_routing::Table;
+use haldane_routing::spec::TableSpec;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Haldane's data plane, routing by a table in a file.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Args {
+    /// The table, as JSON.
+    #[arg(long)]
+    table: PathBuf,
+    /// Where HTTP is served.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Where HTTPS is served.
+    #[arg(long)]
+    https: Option<SocketAddr>,
+    /// Where metrics and probes are served.
+    #[arg(long, default_value = "127.0.0.1:9900")]
+    admin: SocketAddr,
+    /// Worker threads; one for each core where not given.
+    #[arg(long)]
+    workers: Option<usize>,
+    /// How long requests in flight may take once asked to stop, in seconds.
+    #[arg(long, default_value_t = 30)]
+    grace: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let args = Args::parse();
+    let table = read(&args.table)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(args, table))
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<Table> {
+    let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let spec: TableSpec =
+        serde_json::from_slice(&text).with_context(|| format!("parsing {}", path.display()))?;
+    Table::build(&spec, None, rand::random()).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}:\n{}", path.display(), lines.join("\n"))
+    })
+}
+
+async fn serve(args: Args, table: Table) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let defaults = Config::default();
+    let proxy = Proxy::start(Config {
+        http: Some(args.http),
+        https: args.https,
+        admin: Some(args.admin),
+        workers: args.workers.unwrap_or(defaults.workers),
+        ..defaults
+    })?;
+    proxy.install(Arc::new(table)).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::select! {
+        () = proxy.drain(Duration::from_secs(args.grace)) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The account of one request: begun when it is routed, closed when its response is over, in metrics and the access log.
+
+use crate::access_log::Entry;
+use crate::answer::Call;
+use crate::body::{BodyError, Progress};
+use crate::endpoint::{Endpoint, InFlight};
+use crate::filters::rate::InFlight as Counted;
+use crate::metrics::{ErrorClass, Outcome, SeriesShard};
+use crate::worker::Worker;
+use haldane_routing::spec::Address;
+use http::HeaderMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// An open account. It is closed by exactly one of [`Record::finish`] and [`Record::abandon`].
+pub(crate) struct Record {
+    pub(crate) status: u16,
+    pub(crate) bytes_out: u64,
+    pub(crate) error: Option<ErrorClass>,
+    pub(crate) head_after: Option<Duration>,
+    pub(crate) request: Option<Rc<Progress>>,
+    pub(crate) request_bytes: u64,
+    pub(crate) endpoint: Option<InFlight>,
+    /// The request's place under its client's limit.
+    pub(crate) counted: Option<Counted>,
+    pub(crate) log: Option<Box<Entry>>,
+    series: Rc<SeriesShard>,
+    begun: Instant,
+    worker: Rc<Worker>,
+}
+
+impl Record {
+    pub(crate) fn begin(worker: &Rc<Worker>, series: Rc<SeriesShard>, begun: Instant) -> Self {
+        series.begin();
+        Self {
+            status: 0,
+            bytes_out: 0,
+            error: None,
+            head_after: None,
+            request: None,
+            request_bytes: 0,
+            endpoint: None,
+            counted: None,
+            log: None,
+            series,
+            begun,
+            worker: worker.clone(),
+        }
+    }
+
+    /// Notes what the access log says of the request, where there is a log.
+    pub(crate) fn log_request(&mut self, call: &Call, rule: &str, version: &str, by: &'static str) {
+        if self.worker.shared.access_log.is_none() {
+            return;
+        }
+        let field = |name| call.parts.headers.get(name).cloned();
+        self.log = Some(Box::new(Entry {
+            time: SystemTime::now() - call.begun.elapsed(),
+            request_id: field("x-request-id"),
+            client: call.origin.client,
+            method: call.parts.method.clone(),
+            host: call.admitted.host.as_str().to_owned(),
+            target: call.parts.uri.path_and_query().cloned(),
+            protocol: call.parts.version,
+            tls: call.connection.tls,
+            user_agent: field("user-agent"),
+            rule: rule.to_owned(),
+            version: version.to_owned(),
+            by,
+            ..Entry::default()
+        }));
+    }
+
+    /// Notes where an attempt goes.
+    pub(crate) fn log_attempt(&mut self, endpoint: &Endpoint, again: bool) {
+        if let Some(log) = &mut self.log {
+            log.endpoint = match &endpoint.address {
+                Address::Socket(address) => address.to_string(),
+                Address::Name(name, port) => format!("{name}:{port}"),
+            };
+            log.retries += u32::from(again);
+        }
+    }
+
+    /// The response head is there.
+    pub(crate) fn head(&mut self, status: u16) {
+        self.status = status;
+        self.head_after = Some(self.begun.elapsed());
+    }
+
+    /// gRPC tells its outcome behind the body.
+    pub(crate) fn note_trailers(&mut self, trailers: &HeaderMap) {
+        if let (Some(log), Some(status)) = (&mut self.log, trailers.get("grpc-status")) {
+            log.grpc_status = status.to_str().ok().map(str::to_owned);
+        }
+    }
+
+    /// The response came to its end, or was cut.
+    pub(crate) fn finish(mut self, outcome: Result<(), &BodyError>) {
+        if let Err(error) = outcome {
+            self.error.get_or_insert(error.class());
+        }
+        self.close();
+    }
+
+    /// The client went away.
+    pub(crate) fn abandon(mut self) {
+        self.error.get_or_insert(ErrorClass::ClientGone);
+        self.close();
+    }
+
+    fn close(self) {
+        let outcome = Outcome {
+            status: self.status,
+            error: self.error,
+            head: self.head_after,
+            total: self.begun.elapsed(),
+            bytes_in: self
+                .request
+                .map_or(self.request_bytes, |progress| progress.bytes()),
+            bytes_out: self.bytes_out,
+        };
+        self.series.finish(&outcome);
+        if let Some(entry) = self.log {
+            self.worker.log(*entry, &outcome);
+        }
+    }
+}

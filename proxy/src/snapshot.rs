@@ -1,0 +1,263 @@
+//! What requests are routed by: one immutable snapshot, replaced whole, and each worker's own view of it.
+
+use crate::endpoint::{Endpoint, Endpoints};
+use crate::gate::RuleGate;
+use crate::metrics::{Metrics, SeriesKey, SeriesShard};
+use crate::retry::Budget;
+use crate::tls::{Alpn, CertificateFault, ClientTls, ClientTlsFault};
+use crate::worker::Worker;
+use haldane_routing::spec::{Protocol, UpstreamTlsSpec};
+use haldane_routing::{Action, Backend, By, Rule, RuleIndex, Table, VersionIndex};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use thiserror::Error;
+
+/// The number of a table that was put in force; it only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+/// Why a table was not put in force; the one before stays.
+#[derive(Debug, Error)]
+pub enum Rejected {
+    /// Certificates that cannot be used, all of them.
+    #[error("{}", lines(.0))]
+    Certificates(Vec<CertificateFault>),
+    /// The TLS settings of a backend cannot be used.
+    #[error("backend {backend}: {fault}")]
+    UpstreamTls {
+        /// The backend's name.
+        backend: String,
+        /// What is wrong.
+        fault: ClientTlsFault,
+    },
+    /// The proxy is ending.
+    #[error("the proxy has stopped")]
+    Stopped,
+}
+
+/// A backend with its live endpoints.
+#[derive(Debug)]
+pub(crate) struct LiveBackend {
+    backend: Arc<Backend>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) turn: AtomicUsize,
+}
+
+impl LiveBackend {
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.backend.protocol()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.backend.name()
+    }
+
+    pub(crate) fn tls_spec(&self) -> &UpstreamTlsSpec {
+        self.backend.tls()
+    }
+}
+
+/// Everything one generation routes by.
+pub(crate) struct Snapshot {
+    pub(crate) generation: Generation,
+    pub(crate) table: Arc<Table>,
+    pub(crate) backends: Vec<Arc<LiveBackend>>,
+}
+
+impl Snapshot {
+    pub(crate) fn empty() -> Self {
+        Self {
+            generation: Generation(0),
+            table: Arc::new(Table::empty()),
+            backends: Vec::new(),
+        }
+    }
+
+    /// The snapshot of a table; backends that did not change keep their identity.
+    pub(crate) fn next(
+        &self,
+        table: Arc<Table>,
+        endpoints: &Endpoints,
+        tls: &ClientTls,
+    ) -> Result<Self, Rejected> {
+        let before: HashMap<*const Backend, &Arc<LiveBackend>> = self
+            .backends
+            .iter()
+            .map(|live| (Arc::as_ptr(&live.backend), live))
+            .collect();
+        let live = |backend: &Arc<Backend>| match before.get(&Arc::as_ptr(backend)) {
+            Some(same) => Ok(Arc::clone(same)),
+            None => enliven(backend, endpoints, tls).map(Arc::new),
+        };
+        let backends = table
+            .backends()
+            .iter()
+            .map(live)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            generation: Generation(self.generation.0 + 1),
+            table,
+            backends,
+        })
+    }
+}
+
+fn lines(faults: &[CertificateFault]) -> String {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+fn enliven(
+    backend: &Arc<Backend>,
+    endpoints: &Endpoints,
+    tls: &ClientTls,
+) -> Result<LiveBackend, Rejected> {
+    let protocol = backend.protocol();
+    let alpn = match protocol {
+        Protocol::Http | Protocol::H2c => None,
+        Protocol::Https => Some(Alpn::Http1),
+        Protocol::H2 => Some(Alpn::Http2),
+    };
+    let config = alpn.map(|alpn| tls.config(backend.tls(), alpn)).transpose();
+    let config = config.map_err(|fault| Rejected::UpstreamTls {
+        backend: backend.name().to_owned(),
+        fault,
+    })?;
+    let live = |address| endpoints.endpoint(protocol, backend.tls(), backend.name(), address);
+    Ok(LiveBackend {
+        backend: backend.clone(),
+        endpoints: backend.endpoints().iter().map(live).collect(),
+        tls: config,
+        turn: AtomicUsize::new(0),
+    })
+}
+
+/// Counters by version and what decided; no version where the rule answers itself.
+type SeriesByChoice = HashMap<(Option<VersionIndex>, By), Rc<SeriesShard>>;
+
+/// What one worker keeps of a rule: counters, the retry budget, filters that remember.
+pub(crate) struct LocalRule {
+    rule: Arc<Rule>,
+    series: RefCell<SeriesByChoice>,
+    pub(crate) budget: Budget,
+    pub(crate) gate: RuleGate,
+}
+
+impl LocalRule {
+    pub(crate) fn rule(&self) -> &Arc<Rule> {
+        &self.rule
+    }
+
+    /// Where requests to a version (or answered by the rule itself) are counted.
+    pub(crate) fn series(
+        &self,
+        version: Option<VersionIndex>,
+        by: By,
+        metrics: &Metrics,
+        worker: usize,
+    ) -> Rc<SeriesShard> {
+        let mut series = self.series.borrow_mut();
+        let find = || Rc::new(metrics.series(&self.key(version, by)).shard(worker));
+        series.entry((version, by)).or_insert_with(find).clone()
+    }
+
+    fn key(&self, version: Option<VersionIndex>, by: By) -> SeriesKey {
+        let origin = self.rule.origin();
+        let name = match (version, self.rule.action()) {
+            (Some(version), Action::Forward(forward)) => {
+                forward.versions()[version.index()].name().to_owned()
+            }
+            _ => String::new(),
+        };
+        SeriesKey {
+            namespace: origin.namespace.clone(),
+            ingress: origin.name.clone(),
+            rule: self.rule.id().to_owned(),
+            service: origin.service.clone(),
+            by: if version.is_some() {
+                by.as_str()
+            } else {
+                "none"
+            },
+            version: name,
+        }
+    }
+}
+
+/// A worker's view of a snapshot. Nothing in it is shared with another thread but the snapshot itself.
+pub(crate) struct Local {
+    pub(crate) snapshot: Arc<Snapshot>,
+    rules: RefCell<HashMap<RuleIndex, Rc<LocalRule>>>,
+    unsent: Cell<usize>,
+    all_sent: tokio::sync::Notify,
+}
+
+impl Local {
+    pub(crate) fn new(snapshot: Arc<Snapshot>) -> Rc<Self> {
+        Rc::new(Self {
+            snapshot,
+            rules: RefCell::default(),
+            unsent: Cell::new(0),
+            all_sent: tokio::sync::Notify::new(),
+        })
+    }
+
+    /// The view of the next snapshot: rules that did not change keep their counters and budgets.
+    pub(crate) fn next(&self, snapshot: Arc<Snapshot>) -> Rc<Self> {
+        let mut kept = HashMap::new();
+        for (index, local) in self.rules.borrow().iter() {
+            let same = snapshot.table.rules().get(index.index());
+            if same.is_some_and(|rule| Arc::ptr_eq(rule, &local.rule)) {
+                kept.insert(*index, local.clone());
+            }
+        }
+        let next = Self::new(snapshot);
+        next.rules.replace(kept);
+        next
+    }
+
+    /// What is kept of a rule, made at its first request.
+    pub(crate) fn rule(&self, index: RuleIndex, worker: &Worker) -> Rc<LocalRule> {
+        let mut rules = self.rules.borrow_mut();
+        let make = || {
+            let rule = self.snapshot.table.rules()[index.index()].clone();
+            Rc::new(LocalRule {
+                gate: RuleGate::new(&rule, worker),
+                budget: Budget::new(&rule),
+                series: RefCell::default(),
+                rule,
+            })
+        };
+        rules.entry(index).or_insert_with(make).clone()
+    }
+
+    /// A request has chosen its version by this view and is not on the wire yet, until the guard is dropped.
+    pub(crate) fn unsent(self: &Rc<Self>) -> Unsent {
+        self.unsent.set(self.unsent.get() + 1);
+        Unsent(self.clone())
+    }
+
+    /// Waits until no request that chose by this view is still unsent.
+    pub(crate) async fn all_sent(&self) {
+        while self.unsent.get() > 0 {
+            self.all_sent.notified().await;
+        }
+    }
+}
+
+/// See [`Local::unsent`].
+pub(crate) struct Unsent(Rc<Local>);
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        let left = self.0.unsent.get() - 1;
+        self.0.unsent.set(left);
+        if left == 0 {
+            self.0.all_sent.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Idle upstream connections, kept by each worker for itself: no lock, no hop to another thread.
+
+use super::h1::{self, GiveBack};
+use super::h2;
+use super::stream::Stream;
+use crate::metrics::UpstreamState;
+use crate::worker::Worker;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Idle connections of one worker over all endpoints: bounds descriptors, far above what one core keeps busy.
+const IDLE_MAX: usize = 8_192;
+
+/// Puts a connection back into the pool it came from.
+pub(crate) struct Back {
+    worker: Rc<Worker>,
+    endpoint: u32,
+}
+
+impl Back {
+    pub(crate) fn new(worker: Rc<Worker>, endpoint: u32) -> Self {
+        Self { worker, endpoint }
+    }
+}
+
+impl GiveBack<Stream> for Back {
+    fn give_back(self, connection: h1::Connection<Stream>) {
+        self.worker.pool.put(self.endpoint, connection);
+    }
+}
+
+struct Idle {
+    connection: h1::Connection<Stream>,
+    since: Instant,
+}
+
+/// The upstream connections of one worker that nobody uses now.
+pub(crate) struct Pool {
+    idle: RefCell<HashMap<u32, Vec<Idle>>>,
+    shared: RefCell<HashMap<u32, h2::Sender>>,
+    count: Cell<usize>,
+    per_endpoint: usize,
+    keep: Duration,
+}
+
+impl Pool {
+    pub(crate) fn new(per_endpoint: usize, keep: Duration) -> Self {
+        Self {
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            count: Cell::new(0),
+            per_endpoint,
+            keep,
+        }
+    }
+
+    /// The connection used last, if the peer has neither closed it nor sent anything meanwhile.
+    pub(crate) fn take(&self, endpoint: u32) -> Option<h1::Connection<Stream>> {
+        let mut idle = self.idle.borrow_mut();
+        let of_endpoint = idle.get_mut(&endpoint)?;
+        loop {
+            let mut kept = of_endpoint.pop()?;
+            self.count.set(self.count.get() - 1);
+            if kept.connection.is_reusable_now() {
+                kept.connection.io_mut().is_now(UpstreamState::Busy);
+                return Some(kept.connection);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next request; over the bounds it is closed.
+    pub(crate) fn put(&self, endpoint: u32, mut connection: h1::Connection<Stream>) {
+        let mut idle = self.idle.borrow_mut();
+        let of_endpoint = idle.entry(endpoint).or_default();
+        if of_endpoint.len() < self.per_endpoint && self.count.get() < IDLE_MAX {
+            connection.io_mut().is_now(UpstreamState::Idle);
+            of_endpoint.push(Idle {
+                connection,
+                since: Instant::now(),
+            });
+            self.count.set(self.count.get() + 1);
+        }
+    }
+
+    /// The HTTP/2 connection to an endpoint, if it is open.
+    pub(crate) fn shared(&self, endpoint: u32) -> Option<h2::Sender> {
+        let mut shared = self.shared.borrow_mut();
+        let sender = shared.get(&endpoint)?;
+        if sender.is_closed() {
+            shared.remove(&endpoint);
+            return None;
+        }
+        Some(sender.clone())
+    }
+
+    pub(crate) fn share(&self, endpoint: u32, sender: h2::Sender) {
+        self.shared.borrow_mut().insert(endpoint, sender);
+    }
+
+    /// Closes what has been idle too long, what the peer closed, and what leads to endpoints that are gone.
+    pub(crate) fn reap(&self, now: Instant, is_known: impl Fn(u32) -> bool) {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|id, of_endpoint| {
+            let old = |kept: &Idle| now.saturating_duration_since(kept.since) > self.keep;
+            let known = is_known(*id);
+            of_endpoint.retain_mut(|kept| known && !old(kept) && kept.connection.is_reusable_now());
+            !of_endpoint.is_empty()
+        });
+        self.count.set(idle.values().map(Vec::len).sum());
+        self.shared
+            .borrow_mut()
+            .retain(|id, sender| is_known(*id) && !sender.is_closed());
+    }
+}

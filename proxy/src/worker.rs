@@ -1,0 +1,197 @@
+//! One worker: a thread with a runtime of its own, its listeners, its upstream connections, its view of the table.
+
+use crate::accept;
+use crate::access_log::{AccessLog, Entry};
+use crate::config::Config;
+use crate::connection::{Connections, REAP_INTERVAL};
+use crate::country::CountrySource;
+use crate::endpoint::Endpoints;
+use crate::forwarded;
+use crate::gate::FilterStates;
+use crate::metrics::Listener;
+use crate::metrics::{Metrics, Outcome, WorkerMetrics};
+use crate::snapshot::{Local, Snapshot};
+use crate::tls::{Certificates, ClientTls, ServerTls};
+use crate::upstream::connect::Reach;
+use crate::upstream::pool::Pool;
+use arc_swap::ArcSwap;
+use haldane_routing::TicketKey;
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// How long an installed table waits for requests that chose by the one before and are not on the wire:
+/// longer than three attempts to connect.
+const ADOPT_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What all workers share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) reach: Reach,
+    pub(crate) ticket_key: TicketKey,
+    pub(crate) certificates: Arc<ArcSwap<Certificates>>,
+    pub(crate) server_tls: ServerTls,
+    pub(crate) client_tls: ClientTls,
+    pub(crate) filters: FilterStates,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) country: CountrySource,
+    pub(crate) forwarding: forwarded::Policy,
+}
+
+/// What a worker is told.
+pub(crate) enum Command {
+    /// Route by the newest snapshot, and say when nothing unsent is left of the one before.
+    Adopt(oneshot::Sender<()>),
+    /// Take no more connections, finish what is there within the grace, and end.
+    Drain {
+        grace: Duration,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// A worker's own things; never seen by another thread.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Pool,
+    pub(crate) connections: Rc<Connections>,
+    pub(crate) rng: RefCell<SmallRng>,
+    pub(crate) metrics: WorkerMetrics,
+    /// Cloned by every copy of a request under way, so that its count tells how many there are.
+    pub(crate) mirrors: Rc<()>,
+    current: RefCell<Rc<Local>>,
+    before: RefCell<Option<Rc<Local>>>,
+}
+
+impl Worker {
+    fn new(index: usize, shared: Arc<Shared>) -> Rc<Self> {
+        let limits = shared.config.limits;
+        Rc::new(Self {
+            index,
+            pool: Pool::new(limits.idle_per_endpoint, limits.upstream_idle),
+            connections: Connections::new(),
+            rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
+            metrics: shared.metrics.worker(index),
+            current: RefCell::new(Local::new(shared.snapshot.load_full())),
+            before: RefCell::new(None),
+            mirrors: Rc::new(()),
+            shared,
+        })
+    }
+
+    /// The view of the snapshot in force.
+    pub(crate) fn current(&self) -> Rc<Local> {
+        let newest = self.shared.snapshot.load();
+        let mut current = self.current.borrow_mut();
+        if !Arc::ptr_eq(&current.snapshot, &newest) {
+            let next = current.next(Arc::clone(&newest));
+            self.before
+                .replace(Some(std::mem::replace(&mut current, next)));
+        }
+        current.clone()
+    }
+
+    pub(crate) fn log(&self, entry: Entry, outcome: &Outcome) {
+        if let Some(log) = &self.shared.access_log {
+            log.write(entry, outcome);
+        }
+    }
+
+    async fn adopt(&self) {
+        self.current();
+        let before = self.before.take();
+        if let Some(before) = before
+            && tokio::time::timeout(ADOPT_WAIT_MAX, before.all_sent())
+                .await
+                .is_err()
+        {
+            tracing::warn!("requests of the table before are still connecting");
+        }
+    }
+
+    fn reap(&self) {
+        self.connections.reap(&self.shared.config.limits);
+        let snapshot = self.shared.snapshot.load();
+        let endpoints = snapshot
+            .backends
+            .iter()
+            .flat_map(|backend| &backend.endpoints);
+        let known: HashSet<u32> = endpoints.map(|endpoint| endpoint.id).collect();
+        self.pool.reap(Instant::now(), |id| known.contains(&id));
+    }
+
+    async fn drain(&self, grace: Duration, stop: &Notify) {
+        self.connections.drain();
+        stop.notify_waiters();
+        if tokio::time::timeout(grace, self.connections.emptied())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = self.connections.len(),
+                "the grace is over; what is left is cut"
+            );
+            self.connections.cut();
+        }
+    }
+}
+
+/// Runs a worker on this thread until it is drained or the proxy is dropped.
+pub(crate) fn run(
+    index: usize,
+    shared: Arc<Shared>,
+    sockets: Vec<(Listener, TcpListener)>,
+    commands: mpsc::Receiver<Command>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(Default::default())?;
+    runtime.block_on(async {
+        let worker = Worker::new(index, shared);
+        let stop = Rc::new(Notify::new());
+        for (kind, socket) in sockets {
+            let listener = tokio::net::TcpListener::from_std(socket)?;
+            tokio::task::spawn_local(accept::run(listener, kind, worker.clone(), stop.clone()));
+        }
+        tokio::task::spawn_local(reap(worker.clone()));
+        obey(&worker, commands, &stop).await;
+        Ok(())
+    })
+}
+
+async fn reap(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(REAP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        worker.reap();
+    }
+}
+
+async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>, stop: &Notify) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Adopt(done) => {
+                let worker = worker.clone();
+                tokio::task::spawn_local(async move {
+                    worker.adopt().await;
+                    // Nobody waiting any more is no fault.
+                    let _ = done.send(());
+                });
+            }
+            Command::Drain { grace, done } => {
+                worker.drain(grace, stop).await;
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+}
