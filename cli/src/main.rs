@@ -1,2 +1,51 @@
-//! The `haldane` command.
-fn main() {}
+//! `haldane`: what a person types. It reads arguments, calls the crates that do the work, prints, and says by its exit
+//! code how it went: 0 done, 1 what was asked about is not so, 2 usage.
+
+mod check;
+mod demo;
+mod echo;
+mod explain;
+mod load;
+mod output;
+mod reload;
+mod serve;
+mod signals;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// An ingress that releases new versions safely.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything in one process, no cluster: two versions, live traffic, and what came of it.
+    Demo(demo::Args),
+    /// Controller and proxy in one process, from Kubernetes manifests, reloaded as they change.
+    Serve(serve::Args),
+    /// Every fault of the manifests, with file, object and field; exit 1 if there is any.
+    Check(check::Args),
+    /// Which rule a request falls under, which version gets it, and why.
+    Explain(explain::Args),
+    /// A backend for every loopback endpoint of the manifests, answering with its name and version.
+    Echo(echo::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Echo(args) => echo::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("haldane: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,82 @@
+//! `haldane echo`: backends that answer with their own name and version, for trying manifests out without a cluster.
+//! It plays the pods; it never routes anything.
+
+mod answer;
+mod find;
+mod grpc;
+mod server;
+mod websocket;
+
+pub(crate) use server::{Backend, Identity};
+
+use crate::load::{self, Source};
+use crate::signals::Signals;
+use anyhow::Context as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `haldane echo`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("where").required(true).args(["manifests", "listen"]))]
+pub(crate) struct Args {
+    /// Files and directories of manifests: a backend listens at every loopback endpoint in them.
+    #[arg(long, num_args = 1..)]
+    manifests: Vec<PathBuf>,
+    #[command(flatten)]
+    source: Source,
+    /// One backend, at this address.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// The name that the backend at `--listen` answers with.
+    #[arg(long, default_value = "echo", requires = "listen")]
+    name: String,
+    /// The version that the backend at `--listen` answers with.
+    #[arg(long, default_value = "1.0", requires = "listen")]
+    version: String,
+}
+
+/// Answers until a signal, then tells what each backend served.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let wanted = wanted(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(wanted))
+}
+
+fn wanted(args: &Args) -> anyhow::Result<Vec<(SocketAddr, Identity)>> {
+    if let Some(address) = args.listen {
+        return Ok(vec![(address, Identity::new(&args.name, &args.version))]);
+    }
+    let loaded = load::load(&args.manifests, &args.source);
+    loaded
+        .problems
+        .iter()
+        .for_each(|problem| eprintln!("{problem}"));
+    let found = find::loopback_endpoints(&loaded.table, &find::pod_names(&args.manifests));
+    anyhow::ensure!(
+        !found.is_empty(),
+        "the manifests have no endpoint on a loopback address"
+    );
+    Ok(found)
+}
+
+async fn serve(wanted: Vec<(SocketAddr, Identity)>) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let mut backends = Vec::new();
+    for (address, identity) in wanted {
+        let backend = Backend::start(address, identity).await;
+        backends.push(backend.with_context(|| format!("listening on {address}"))?);
+    }
+    for backend in &backends {
+        let Identity { name, version } = backend.identity();
+        println!("{name} version={version} on {}", backend.address());
+    }
+    signals.next().await;
+    for backend in backends {
+        let Identity { name, version } = backend.identity().clone();
+        println!("{name} version={version} requests={}", backend.stop().await);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,135 @@
+//! One backend: a listener that speaks HTTP/1.1 and HTTP/2 with prior knowledge on one port, counts what it is asked,
+//! and lets requests finish when it is stopped.
+
+use super::answer;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long requests in flight may take once a backend is stopped: a proxy drops its connections at once, a person who
+/// pressed Ctrl-C does not wait longer.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// After a failed accept (no file descriptor left, say): long enough not to spin, too short to notice.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// What a backend answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The pod's name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
+impl Identity {
+    /// A pod of this name and version.
+    pub(crate) fn new(name: &str, version: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+}
+
+/// What one backend's requests share.
+#[derive(Debug)]
+pub(super) struct Pod {
+    pub(super) identity: Identity,
+    pub(super) requests: AtomicU64,
+}
+
+/// A running backend. Dropping it closes its listener and leaves its connections to end by themselves.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    pod: Arc<Pod>,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    accepting: JoinHandle<()>,
+}
+
+impl Backend {
+    /// Listens and answers from now on; port 0 is a free one.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub(crate) async fn start(address: SocketAddr, identity: Identity) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let pod = Arc::new(Pod {
+            identity,
+            requests: AtomicU64::new(0),
+        });
+        let (stop, stopped) = oneshot::channel();
+        Ok(Self {
+            address: listener.local_addr()?,
+            accepting: tokio::spawn(accept(listener, pod.clone(), stopped)),
+            pod,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it answers with.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.pod.identity
+    }
+
+    /// How many requests came in so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.pod.requests.load(Relaxed)
+    }
+
+    /// Takes no more connections, lets requests finish, and tells how many there were.
+    pub(crate) async fn stop(self) -> u64 {
+        // An accept loop that is gone has stopped already.
+        let _ = self.stop.send(());
+        let _ = self.accepting.await;
+        self.pod.requests.load(Relaxed)
+    }
+}
+
+async fn accept(listener: TcpListener, pod: Arc<Pod>, mut stopped: oneshot::Receiver<()>) {
+    let connections = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => serve(stream, &pod, &connections),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            _ = &mut stopped => break,
+        }
+    }
+    drop(listener);
+    // What is not finished by then is cut when the runtime ends.
+    let _ = tokio::time::timeout(STOP_GRACE, connections.shutdown()).await;
+}
+
+fn serve(stream: TcpStream, pod: &Arc<Pod>, connections: &GracefulShutdown) {
+    // Answers are small: waiting to fill a packet would only delay them.
+    let _ = stream.set_nodelay(true);
+    let pod = pod.clone();
+    let service = service_fn(move |request| {
+        let pod = pod.clone();
+        async move { Ok::<_, Infallible>(answer::answer(&pod, request).await) }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let connection = connections.watch(connection.into_owned());
+    tokio::spawn(async move {
+        // A peer that breaks off is its own affair.
+        let _ = connection.await;
+    });
+}
