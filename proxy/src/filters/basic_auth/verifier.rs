@@ -238,10 +238,7 @@ mod tests {
     async fn places_and_turns_come_back() {
         let verifier = Verifier::new([7; 32]);
         let stored = bcrypt("secret");
-        for guess in 0..10 {
-            let guess = format!("guess {guess}");
-            assert_eq!(verifier.verify(&stored, guess.as_bytes()).await, Ok(false));
-        }
+        assert_eq!(verifier.verify(&stored, b"guess").await, Ok(false));
         assert_eq!(verifier.turns.available_permits(), AT_ONCE_MAX);
         assert_eq!(verifier.places.available_permits(), WAITING_MAX);
     }
