@@ -1,6 +1,7 @@
 //! Which places an Ingress asks for: those its rules name, and those that follow from its default backend and its
 //! annotations.
 
+use crate::annotations::values::is_dns_name;
 use crate::annotations::{HALDANE, NGINX};
 use crate::ingress::{Key, KnownIngress};
 use crate::lookup::{Found, Lookup};
@@ -173,7 +174,7 @@ fn claim_www<'a>(main: &Rc<KnownIngress<'a>>, places: &mut Places<'a>) {
         let other = host
             .strip_prefix("www.")
             .map_or_else(|| format!("www.{host}"), str::to_owned);
-        if host.is_empty() || host.starts_with("*.") || served.contains(&other) {
+        if !is_dns_name(host) || !is_dns_name(&other) || served.contains(&other) {
             continue;
         }
         let redirect = RedirectSpec {

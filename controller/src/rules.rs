@@ -4,6 +4,7 @@ mod forward;
 
 use crate::annotations::auth;
 use crate::annotations::filters::{self, HttpsRedirect};
+use crate::annotations::values;
 use crate::backends::Backends;
 use crate::endpoints::Scene;
 use crate::ingress::KnownIngress;
@@ -143,6 +144,7 @@ impl Maker<'_, '_> {
                 ignore_case: true,
             });
         }
+        values::path(path)?;
         match (place.key.exact, path.trim_end_matches('/')) {
             (true, _) => Ok(PathSpec::Exact(path.clone())),
             // Prefixes come before regular expressions; written as one, this prefix takes its turn by its length.

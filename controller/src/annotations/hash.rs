@@ -1,7 +1,7 @@
 //! `load-balance` and `upstream-hash-by`: how an endpoint is chosen inside a version.
 
 use super::Reader;
-use super::values::{cookie_name, header_name, one_of};
+use super::values::{cookie_name, header_name, header_value, one_of};
 use crate::problem::Refused;
 use haldane_routing::spec::{BalanceSpec, HashKeySpec};
 
@@ -33,7 +33,7 @@ fn parts(text: &str) -> Result<Vec<HashKeySpec>, Refused> {
     while !rest.is_empty() {
         let (part, behind) = match rest.strip_prefix('$') {
             Some(variable) => self::variable(variable)?,
-            None => literal(rest),
+            None => literal(rest)?,
         };
         parts.push(part);
         rest = behind;
@@ -50,9 +50,9 @@ fn parts(text: &str) -> Result<Vec<HashKeySpec>, Refused> {
     }
 }
 
-fn literal(text: &str) -> (HashKeySpec, &str) {
+fn literal(text: &str) -> Result<(HashKeySpec, &str), Refused> {
     let (literal, behind) = text.split_at(text.find('$').unwrap_or(text.len()));
-    (HashKeySpec::Literal(literal.to_owned()), behind)
+    Ok((HashKeySpec::Literal(header_value(literal)?), behind))
 }
 
 /// The variable at the start of `text`, behind its `$`, and what follows it.
@@ -84,7 +84,7 @@ fn key(name: &str) -> Result<HashKeySpec, Refused> {
         return cookie_name(cookie).map(HashKeySpec::Cookie);
     }
     match name.strip_prefix("arg_") {
-        Some(query) if !query.is_empty() => Ok(HashKeySpec::Query(query.to_owned())),
+        Some(query) if !query.is_empty() => header_value(query).map(HashKeySpec::Query),
         _ => Refused::because(format!(
             "the variable {name:?} is not one of $remote_addr, $host, $request_uri, $uri, $http_NAME, $cookie_NAME, \
              $arg_NAME"
