@@ -15,17 +15,17 @@ impl Backends {
         &mut self,
         resolved: &Resolved,
         version: &str,
-        endpoints: Vec<EndpointSpec>,
+        endpoints: &[EndpointSpec],
         tls: &UpstreamTlsSpec,
     ) -> String {
         let name = format!("{} {version}{}", resolved.title, resolved.variant);
-        let spec = BackendSpec {
+        let spec = || BackendSpec {
             name: name.clone(),
             protocol: resolved.protocol,
-            endpoints,
+            endpoints: endpoints.to_vec(),
             tls: tls.clone(),
         };
-        self.0.entry(name.clone()).or_insert(spec);
+        self.0.entry(name.clone()).or_insert_with(spec);
         name
     }
 

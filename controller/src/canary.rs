@@ -8,7 +8,7 @@ use crate::problem::{Problem, Refused};
 use crate::service::Resolved;
 use crate::shares::{Part, Parts, reduce_parts, rounded};
 use haldane_routing::schedule::{PERIOD_MAX, VERSIONS_MAX};
-use haldane_routing::spec::{ConditionSpec, ForcedSpec, TestSpec};
+use haldane_routing::spec::{ConditionSpec, EndpointSpec, ForcedSpec, TestSpec};
 use k8s_openapi::api::networking::v1::IngressBackend;
 use std::rc::Rc;
 
@@ -237,12 +237,12 @@ impl Accepted<'_> {
         (weight / divisor, total / divisor)
     }
 
-    fn endpoints(&self) -> Vec<haldane_routing::spec::EndpointSpec> {
+    fn endpoints(&self) -> Rc<[EndpointSpec]> {
         self.candidate
             .resolved
             .groups
             .iter()
-            .flat_map(|group| group.endpoints.clone())
+            .flat_map(|group| group.endpoints.iter().cloned())
             .collect()
     }
 }

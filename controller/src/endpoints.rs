@@ -11,6 +11,7 @@ use crate::lookup::Lookup;
 use crate::objects::{Described, Sourced};
 use crate::problem::Problem;
 use crate::translate::Options;
+use crate::versions::Population;
 use haldane_routing::spec::{EndpointSpec, EndpointState};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use std::cell::RefCell;
@@ -34,23 +35,20 @@ pub(crate) struct Scene<'s, 'a> {
 }
 
 /// The endpoints by Service and port.
-pub(crate) type Found<'a> = RefCell<HashMap<(String, i32), Members<'a>>>;
-
-/// The endpoints of one Service port.
-type Members<'a> = Rc<[Member<'a>]>;
+pub(crate) type Found<'a> = RefCell<HashMap<(String, i32), Rc<Population<'a>>>>;
 
 impl<'a> Scene<'_, 'a> {
     /// Each address once, in the order of addresses, so that the same objects always make the same table.
-    pub(crate) fn members(
+    pub(crate) fn population(
         self,
         service: &'a Sourced<Service>,
         port: &ServicePort,
         problems: &mut Vec<Problem>,
-    ) -> Members<'a> {
+    ) -> Rc<Population<'a>> {
         let subject = service.subject();
         let key = (subject.object.clone(), port.port);
-        if let Some(members) = self.found.borrow().get(&key) {
-            return Rc::clone(members);
+        if let Some(population) = self.found.borrow().get(&key) {
+            return Rc::clone(population);
         }
         let mut members = once_each(self.find(service, port, problems));
         if members.len() > ENDPOINTS_MAX {
@@ -61,9 +59,9 @@ impl<'a> Scene<'_, 'a> {
             problems.push(subject.at("").warning(message));
             members.truncate(ENDPOINTS_MAX);
         }
-        let members = Members::from(members);
-        self.found.borrow_mut().insert(key, Rc::clone(&members));
-        members
+        let population = Rc::new(Population::new(service.name(), members));
+        self.found.borrow_mut().insert(key, Rc::clone(&population));
+        population
     }
 
     fn find(

@@ -7,7 +7,7 @@ use crate::endpoints::{self, Scene, port_number};
 use crate::lookup::{Found, KnownService};
 use crate::objects::Described;
 use crate::problem::{Problem, Refused, Spot};
-use crate::versions::{self, Group};
+use crate::versions::Group;
 use haldane_routing::spec::{Address, EndpointSpec, EndpointState, Protocol};
 use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{IngressBackend, ServiceBackendPort};
@@ -109,12 +109,11 @@ impl Resolver<'_, '_> {
 
     /// The versions, and whether the Ingress names them by another label than the Service does.
     fn groups(&self, port: &ServicePort, problems: &mut Vec<Problem>) -> (Vec<Group>, bool) {
-        let service = self.service.source;
-        let members = self.scene.members(service, port, problems);
+        let population = self.scene.population(self.service.source, port, problems);
         let split = self.split();
-        let label = versions::label(&members, &split);
-        let own_label = label != versions::label(&members, &self.service.settings);
-        (versions::group(&members, service.name(), label), own_label)
+        let label = population.label(&split);
+        let own_label = label != population.label(&self.service.settings);
+        (population.groups(label), own_label)
     }
 
     fn external(
@@ -191,7 +190,7 @@ impl Resolver<'_, '_> {
     fn single(&self, endpoint: EndpointSpec) -> Group {
         Group {
             name: self.service.source.name().to_owned(),
-            endpoints: vec![endpoint],
+            endpoints: [endpoint].into(),
         }
     }
 

@@ -6,13 +6,14 @@ use crate::problem::{Problem, Refused};
 use crate::versions::Group;
 use haldane_routing::schedule::{PERIOD_MAX, VERSIONS_MAX};
 use haldane_routing::spec::EndpointSpec;
+use std::rc::Rc;
 
 /// A version with its share.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) weight: u64,
-    pub(crate) endpoints: Vec<EndpointSpec>,
+    pub(crate) endpoints: Rc<[EndpointSpec]>,
 }
 
 /// The versions of one Service, the stable one first. At least one, and at least one weight is not 0.

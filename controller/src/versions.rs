@@ -5,7 +5,9 @@ use crate::annotations::values::version_name;
 use crate::endpoints::Member;
 use crate::problem::Spot;
 use haldane_routing::spec::{EndpointSpec, EndpointState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// The labels that may name versions where none is chosen, in this order.
 const LABELS: [&str; 4] = [
@@ -18,18 +20,18 @@ const LABELS: [&str; 4] = [
 /// The version of pods that do not carry the label that names versions.
 const UNLABELLED: &str = "unlabelled";
 
-/// A version's name and its endpoints.
+/// A version's name and its endpoints, which many rules share.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Group {
     pub(crate) name: String,
-    pub(crate) endpoints: Vec<EndpointSpec>,
+    pub(crate) endpoints: Rc<[EndpointSpec]>,
 }
 
 impl Group {
     pub(crate) fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            endpoints: Vec::new(),
+            endpoints: Rc::default(),
         }
     }
 
@@ -42,61 +44,81 @@ impl Group {
     }
 }
 
-/// Groups endpoints into versions by a label, in the order of their names. `service` names the version where no label
-/// does.
-pub(crate) fn group(members: &[Member<'_>], service: &str, label: Option<&str>) -> Vec<Group> {
-    let labelled =
-        label.is_some_and(|label| members.iter().any(|member| value(member, label).is_some()));
-    let fallback = if labelled { UNLABELLED } else { service };
-    let mut groups = BTreeMap::<&str, Vec<EndpointSpec>>::new();
-    for member in members {
-        let name = label
-            .and_then(|label| value(member, label))
-            .unwrap_or(fallback);
-        groups
-            .entry(name)
-            .or_default()
-            .push(member.endpoint.clone());
+/// The endpoints of one Service port. Many rules ask for its versions, so the answers are kept.
+#[derive(Debug)]
+pub(crate) struct Population<'a> {
+    /// Names the version where no label does.
+    service: &'a str,
+    members: Vec<Member<'a>>,
+    values: [(&'static str, Values<'a>); LABELS.len()],
+    groups: RefCell<HashMap<Option<String>, Vec<Group>>>,
+}
+
+impl<'a> Population<'a> {
+    pub(crate) fn new(service: &'a str, members: Vec<Member<'a>>) -> Self {
+        Self {
+            service,
+            values: LABELS.map(|label| (label, values(&members, label))),
+            members,
+            groups: RefCell::default(),
+        }
     }
-    let group = |(name, endpoints): (&str, _)| Group {
-        name: name.to_owned(),
-        endpoints,
-    };
-    groups.into_iter().map(group).collect()
-}
 
-/// The label that names versions: the one that is chosen; else the first with a version that is asked for by name; else
-/// the first that tells the pods apart; else the first that all carry. What is asked for comes before what tells apart:
-/// while a Deployment restarts its pods have two values of `pod-template-hash`, and that must not rename the versions
-/// for which weights are written.
-pub(crate) fn label<'s>(members: &[Member<'_>], settings: &'s SplitSettings) -> Option<&'s str> {
-    let chosen = settings.version_label.as_deref();
-    chosen.or_else(|| default_label(members, &settings.named()))
-}
+    /// The versions by a label, in the order of their names.
+    pub(crate) fn groups(&self, label: Option<&str>) -> Vec<Group> {
+        let mut known = self.groups.borrow_mut();
+        let groups = known.entry(label.map(str::to_owned));
+        groups.or_insert_with(|| self.group(label)).clone()
+    }
 
-fn default_label(members: &[Member<'_>], named: &[(&str, &Spot)]) -> Option<&'static str> {
-    let is_named = |value: &&str| named.iter().any(|(name, _)| name == value);
-    let found = LABELS.map(|label| (label, values(members, label)));
-    let asked = |values: &Values<'_>| values.iter().flatten().any(is_named);
-    let on_all = |values: &Values<'_>| !values.is_empty() && values.iter().all(Option::is_some);
-    let apart = |values: &Values<'_>| on_all(values) && values.len() > 1;
-    let rules: [&dyn Fn(&Values<'_>) -> bool; 3] = [&asked, &apart, &on_all];
-    let first = |rule: &&dyn Fn(&Values<'_>) -> bool| {
-        let mut labels = found.iter().filter(|(_, values)| rule(values));
-        labels.next().map(|(label, _)| *label)
-    };
-    rules.iter().find_map(first)
+    fn group(&self, label: Option<&str>) -> Vec<Group> {
+        let name = |member: &Member<'a>| label.and_then(|label| value(member, label));
+        let labelled = self.members.iter().any(|member| name(member).is_some());
+        let fallback = if labelled { UNLABELLED } else { self.service };
+        let mut groups = BTreeMap::<&str, Vec<EndpointSpec>>::new();
+        for member in &self.members {
+            let endpoints = groups.entry(name(member).unwrap_or(fallback)).or_default();
+            endpoints.push(member.endpoint.clone());
+        }
+        let group = |(name, endpoints): (&str, Vec<_>)| Group {
+            name: name.to_owned(),
+            endpoints: endpoints.into(),
+        };
+        groups.into_iter().map(group).collect()
+    }
+
+    /// The label that names versions: the one that is chosen; else the first with a version that is asked for by name;
+    /// else the first that tells the pods apart; else the first that all carry. What is asked for comes before what
+    /// tells apart: while a Deployment restarts its pods have two values of `pod-template-hash`, and that must not
+    /// rename the versions for which weights are written.
+    pub(crate) fn label<'s>(&self, settings: &'s SplitSettings) -> Option<&'s str> {
+        let chosen = settings.version_label.as_deref();
+        chosen.or_else(|| self.default_label(&settings.named()))
+    }
+
+    fn default_label(&self, named: &[(&str, &Spot)]) -> Option<&'static str> {
+        let is_named = |value: &&str| named.iter().any(|(name, _)| name == value);
+        let asked = |values: &Values<'_>| values.iter().flatten().any(is_named);
+        let on_all = |values: &Values<'_>| !values.is_empty() && values.iter().all(Option::is_some);
+        let apart = |values: &Values<'_>| on_all(values) && values.len() > 1;
+        let rules: [&dyn Fn(&Values<'_>) -> bool; 3] = [&asked, &apart, &on_all];
+        let first = |rule: &&dyn Fn(&Values<'_>) -> bool| {
+            let mut labels = self.values.iter().filter(|(_, values)| rule(values));
+            labels.next().map(|(label, _)| *label)
+        };
+        rules.iter().find_map(first)
+    }
 }
 
 /// The values of a label, `None` among them if some pod does not carry it.
-type Values<'m> = BTreeSet<Option<&'m str>>;
+type Values<'a> = BTreeSet<Option<&'a str>>;
 
-fn values<'m>(members: &'m [Member<'_>], label: &str) -> Values<'m> {
+fn values<'a>(members: &[Member<'a>], label: &str) -> Values<'a> {
     members.iter().map(|member| value(member, label)).collect()
 }
 
 /// A file may hold values that the API server would refuse; they name nothing.
-fn value<'m>(member: &'m Member<'_>, label: &str) -> Option<&'m str> {
+fn value<'a>(member: &Member<'a>, label: &str) -> Option<&'a str> {
     let value = member.labels?.get(label)?;
     version_name(value).is_ok().then_some(value)
 }
@@ -118,7 +140,8 @@ mod tests {
             .map(|(port, labels)| member(port, labels))
             .collect();
         let settings = settings(chosen, named);
-        let groups = group(&members, "web", label(&members, &settings));
+        let population = Population::new("web", members);
+        let groups = population.groups(population.label(&settings));
         let shown: Vec<_> = groups
             .iter()
             .map(|group| format!("{}:{}", group.name, group.endpoints.len()))

@@ -250,6 +250,21 @@ mod tests {
     }
 
     #[test]
+    fn header_values_are_visible_ascii() {
+        let cases = [
+            ("a b=\"c\";", true),
+            ("", true),
+            ("a\r\nb: c", false),
+            ("a\0", false),
+            ("a\tb", false),
+            ("é", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(header_value(text).is_ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn hosts_are_dns_names() {
         let cases = [
             ("shop.example.com", true),

@@ -159,9 +159,7 @@ impl Maker<'_, '_> {
         VersionSpec {
             name: part.name.clone(),
             weight: part.weight,
-            backend: self
-                .backends
-                .add(resolved, version, part.endpoints.clone(), tls),
+            backend: self.backends.add(resolved, version, &part.endpoints, tls),
         }
     }
 

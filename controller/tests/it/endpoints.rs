@@ -50,6 +50,22 @@ fn several_slices_of_two_families_are_put_together() {
 }
 
 #[test]
+fn an_endpoint_in_two_slices_is_ready_if_one_says_so() {
+    let ports = "[{name: http, port: 8080}]";
+    let leaving =
+        "[{addresses: [10.0.0.1], conditions: {ready: false, serving: true, terminating: true}}]";
+    insta::assert_snapshot!(outcome(&with(&[
+        &slice("a", "IPv4", ports, leaving),
+        &slice("b", "IPv4", ports, "[{addresses: [10.0.0.1]}]"),
+    ])), @r"
+    rule shop/web shop.example.com/ (Prefix) for Service web
+      match shop.example.com prefix /
+      version web weight 1 by backend shop/web:80 web
+    backend shop/web:80 web by http: 10.0.0.1:8080
+    ");
+}
+
+#[test]
 fn only_what_serves_is_used() {
     insta::assert_snapshot!(outcome(&with(&[&slice(
         "a",

@@ -2,6 +2,7 @@
 
 use crate::support::{outcome, shown, standalone, translated};
 use haldane_controller::read_manifests;
+use proptest::prelude::*;
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
 
@@ -144,4 +145,18 @@ fn aliases_cannot_blow_up() {
     }
     let outcome = outcome(&bomb);
     assert!(outcome.contains("is not YAML"), "{outcome}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Pieces of manifests in any order, and any text.
+    #[test]
+    fn no_text_makes_reading_fail(pieces in prop::collection::vec(prop_oneof![
+        any::<String>(),
+        prop::sample::select(vec!["kind: ", "Ingress\n", "Service\n", "Pod\n", "List\n", "items:\n", "- ", "spec:\n", "  ", "metadata: {name: a}\n",
+            "ports: [{port: 80}]\n", "---\n", "&a ", "*a ", "<<: *a\n", "!!binary x\n", "{", "}", "[", "]", "\"", ": ", "|\n", "apiVersion: v1\n"]).prop_map(str::to_owned),
+    ], 0..20)) {
+        translated(&[("a.yaml", &pieces.concat())], &standalone());
+    }
 }

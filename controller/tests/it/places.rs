@@ -339,6 +339,7 @@ fn an_invalid_ingress_is_left_out_whole() {
         "{rules: [{host: a_b.example.com}]}",
         "{rules: [{host: 10.0.0.1}]}",
         "{rules: [{host: a.example.com, http: {paths: [{path: x, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}",
+        "{rules: [{host: a.example.com, http: {paths: [{path: /x?y, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}",
         "{rules: [{host: a.example.com, http: {paths: [{path: /x, pathType: Regex, backend: {service: {name: web, port: {number: 80}}}}]}}]}",
         "{rules: [{host: a.example.com, http: {paths: [{path: /x, backend: {service: {name: web, port: {number: 80}}}}]}}]}",
         "{rules: [{host: a.example.com}]}",
@@ -354,6 +355,8 @@ fn an_invalid_ingress_is_left_out_whole() {
     + error: web.yaml: Ingress shop/bad: spec.rules[0].host: "10.0.0.1" is not a host name: labels of a-z, 0-9 and '-', or one "*." before them
     # {rules: [{host: a.example.com, http: {paths: [{path: x, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}
     + error: web.yaml: Ingress shop/bad: spec.rules[0].http.paths[0].path: "x" does not start with '/'
+    # {rules: [{host: a.example.com, http: {paths: [{path: /x?y, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}
+    + error: web.yaml: Ingress shop/bad: spec.rules[0].http.paths[0]: "/x?y" is not a path: it starts with '/' and has no blanks, '?' or '#'
     # {rules: [{host: a.example.com, http: {paths: [{path: /x, pathType: Regex, backend: {service: {name: web, port: {number: 80}}}}]}}]}
     + error: web.yaml: Ingress shop/bad: spec.rules[0].http.paths[0].pathType: "Regex" is not one of Exact, Prefix, ImplementationSpecific
     # {rules: [{host: a.example.com, http: {paths: [{path: /x, backend: {service: {name: web, port: {number: 80}}}}]}}]}
