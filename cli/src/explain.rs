@@ -1,12 +1,15 @@
 //! `haldane explain`: which rule a request falls under, which version gets it, and why. It sends no request and takes no
 //! ticket.
 
+mod admin;
+
 use crate::load::{self, Source};
 use crate::output::Output;
 use anyhow::Context as _;
-use haldane_routing::{Country, RequestView, TicketKey};
+use haldane_routing::{Country, Outcome, RequestView, TicketKey};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use std::net::{IpAddr, Ipv4Addr};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,8 +31,11 @@ pub(crate) struct Args {
     #[arg(long)]
     country: Option<Country>,
     /// Files and directories of manifests.
-    #[arg(long, num_args = 1.., required = true)]
+    #[arg(long, num_args = 1.., required_unless_present = "admin")]
     manifests: Vec<PathBuf>,
+    /// The admin port of a running proxy, instead of manifests.
+    #[arg(long, conflicts_with = "manifests")]
+    admin: Option<SocketAddr>,
     #[command(flatten)]
     source: Source,
     /// How to print.
@@ -46,16 +52,36 @@ fn header(text: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
 
 /// Prints the explanation; fails if no rule takes the request.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let matched = match args.admin {
+        Some(admin) => print_answer(&admin::ask(args, admin)?, args.output)?,
+        None => print_own(args)?,
+    };
+    Ok(if matched {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints what a proxy said; whether a rule takes the request.
+fn print_answer(answer: &Value, output: Output) -> anyhow::Result<bool> {
+    match output {
+        Output::Text => print!("{}", answer["text"].as_str().unwrap_or_default()),
+        Output::Json => println!("{}", serde_json::to_string_pretty(answer)?),
+    }
+    let outcome = &answer["explanation"]["outcome"];
+    Ok(!outcome.is_null() && *outcome != serde_json::to_value(Outcome::NoRule)?)
+}
+
+/// Explains by manifests; whether a rule takes the request.
+fn print_own(args: &Args) -> anyhow::Result<bool> {
     let loaded = load::load(&args.manifests, &args.source);
     for problem in loaded.problems.iter().filter(|_| loaded.has_errors()) {
         eprintln!("{problem}");
     }
     let table = load::build(&loaded.table, None, 0)?;
-    let host = args
-        .url
-        .host()
-        .context("the URL names no host")?
-        .to_ascii_lowercase();
+    let host = args.url.host().context("the URL names no host")?;
+    let host = host.to_ascii_lowercase();
     let headers: HeaderMap = args.headers.iter().cloned().collect();
     let view = RequestView {
         method: &args.method,
@@ -71,10 +97,5 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Output::Text => print!("{explanation}"),
         Output::Json => println!("{}", serde_json::to_string_pretty(&explanation)?),
     }
-    let matched = !matches!(explanation.outcome, haldane_routing::Outcome::NoRule);
-    Ok(if matched {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(explanation.outcome != Outcome::NoRule)
 }

@@ -13,6 +13,7 @@ mod signals;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
 
 /// An ingress that releases new versions safely.
 #[derive(Debug, Parser)]
@@ -37,6 +38,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    log_to_stderr();
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(args),
@@ -48,4 +50,13 @@ fn main() -> ExitCode {
         eprintln!("haldane: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Warnings, or what `RUST_LOG` asks for.
+fn log_to_stderr() {
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(asked)
+        .with_writer(std::io::stderr)
+        .init();
 }
