@@ -5,7 +5,6 @@
 //! (rate limits, verified passwords) is held by the process and lent to them.
 
 pub mod basic_auth;
-pub mod body_limit;
 #[cfg(test)]
 mod built;
 pub mod cors;

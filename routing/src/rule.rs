@@ -52,12 +52,6 @@ pub enum Action {
 }
 
 impl Rule {
-    /// What it was built from. It may hold password hashes.
-    #[must_use]
-    pub fn spec(&self) -> &RuleSpec {
-        &self.spec
-    }
-
     /// Unique and stable over updates.
     #[must_use]
     pub fn id(&self) -> &str {

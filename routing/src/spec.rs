@@ -438,7 +438,7 @@ impl std::fmt::Debug for BasicAuthSpec {
 pub struct ExternalAuthSpec {
     /// Where to ask, `http` or `https`.
     pub url: String,
-    /// The method asked with; the request's own where absent.
+    /// The method asked with; `GET` where absent.
     pub method: Option<String>,
     /// Where a client that is refused with 401 is sent to sign in; `{url}` in it is replaced by the original URL.
     pub sign_in: Option<String>,
