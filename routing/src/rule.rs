@@ -80,6 +80,11 @@ impl Rule {
         &self.alternatives
     }
 
+    /// Whether it is the same rule but for its backends' endpoints, so that the same requests fall under it.
+    pub(crate) fn matches_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.alternatives, &other.alternatives)
+    }
+
     /// Every condition that the rule asks, to be found or to force a version.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let forced = match &self.action {

@@ -21,7 +21,7 @@ pub struct Table {
     rules: Box<[Arc<Rule>]>,
     backends: Box<[Arc<Backend>]>,
     certificates: Arc<[CertificateSpec]>,
-    hosts: Hosts,
+    hosts: Arc<Hosts>,
     uses_country: bool,
 }
 

@@ -42,7 +42,7 @@ pub(super) fn build(
     let certificates = certificates(&spec.certificates, previous, &mut faults);
     match (rules, backends, certificates) {
         (Some(rules), Some(backends), Some(certificates)) => Ok(Table {
-            hosts: hosts(&rules),
+            hosts: hosts(&rules, previous),
             uses_country: uses_country(&rules),
             rules: rules.into(),
             backends: backends.into(),
@@ -154,11 +154,16 @@ fn certificates(
     valid.map(|_| specs.into())
 }
 
-/// Puts every alternative of every rule where requests look for it, by precedence.
-fn hosts(rules: &[Arc<Rule>]) -> Hosts {
+/// Puts every alternative of every rule where requests look for it, by precedence. Endpoints change far more often than
+/// what rules match, so this is kept where it can be.
+fn hosts(rules: &[Arc<Rule>], previous: &Table) -> Arc<Hosts> {
+    let mut pairs = rules.iter().zip(&previous.rules);
+    if rules.len() == previous.rules.len() && pairs.all(|(new, old)| new.matches_as(old)) {
+        return previous.hosts.clone();
+    }
     let mut candidates: Vec<Candidate<'_>> = rules.iter().enumerate().flat_map(of_rule).collect();
     candidates.sort_by_cached_key(|c| Precedence::of(c.rule, c.at, c.alternative()));
-    Hosts::new(candidates.into_iter())
+    Arc::new(Hosts::new(candidates.into_iter()))
 }
 
 fn of_rule((index, rule): (usize, &Arc<Rule>)) -> impl Iterator<Item = Candidate<'_>> {

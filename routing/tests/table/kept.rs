@@ -128,6 +128,21 @@ fn a_backend_that_comes_or_goes_leaves_the_others_and_their_rules() {
 }
 
 #[test]
+fn a_rule_follows_a_backend_that_has_to_move() {
+    let mut spec = split("stable=1, canary=1", |_| ());
+    spec.backends.insert(0, spec.backends[0].clone());
+    spec.backends[0].name = "first".to_owned();
+    let before = build(&spec);
+    spec.backends.remove(0);
+    let after = rebuild(&spec, Some(&before));
+    let names = forward(&after).versions().iter().map(|version| {
+        let backend = &after.backends()[version.backend().index()];
+        backend.name()
+    });
+    assert!(names.eq(["shop/web:80 stable", "shop/web:80 canary"]));
+}
+
+#[test]
 fn a_rule_whose_endpoints_change_is_another_and_the_rest_is_not() {
     let mut spec = split("stable=1, canary=1!", |_| ());
     spec.rules.push(rule("fixed", &["fixed /"]));
@@ -164,4 +179,21 @@ fn mirrors_follow_their_backend() {
         after.backends()[mirror.backend().index()].name(),
         "shop/web:80 canary"
     );
+}
+
+#[test]
+fn rules_in_another_order_are_found_where_they_are() {
+    let mut spec = split("stable=1, canary=1", |_| ());
+    spec.rules.push(rule("fixed", &["fixed /"]));
+    let before = build(&spec);
+    spec.rules.swap(0, 1);
+    let after = rebuild(&spec, Some(&before));
+    for (host, id) in [("fixed", "fixed"), ("other", "split")] {
+        let request = Request::parse(&format!("GET {host}/"));
+        let found = after.find(&request.view()).unwrap();
+        assert_eq!(
+            (found.rule.id(), after.rules()[found.index.index()].id()),
+            (id, id)
+        );
+    }
 }

@@ -195,6 +195,22 @@ fn random_is_drawn_only_for_a_new_ticket() {
     assert_eq!(choose(&Request::parse("GET h/")), 1);
 }
 
+#[test]
+fn users_stand_all_over_the_part_of_their_version() {
+    let low = build(&split("stable=90, canary=10", by_cookie));
+    let high = build(&split("stable=81, canary=19", by_cookie));
+    let stable = users(&low, 1000)
+        .into_iter()
+        .filter(|(version, _)| *version == 0);
+    let moved = stable
+        .filter(|(_, user)| version_of(&high, user) == 1)
+        .count();
+    assert!(
+        (80..=100).contains(&moved),
+        "a tenth of 900 users should move, not {moved}"
+    );
+}
+
 /// How users move when weights change, as pairs of versions.
 fn moves(before: &[u64], after: &[u64]) -> Vec<(usize, usize)> {
     let table = |of: &[u64]| -> TableSpec { split(&weights(of), by_cookie) };
