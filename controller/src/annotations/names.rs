@@ -377,3 +377,36 @@ fn refuse(reader: &mut Reader<'_>, prefix: &str, suffix: &str, message: &str) {
         .error(message);
     reader.push(problem);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a document names the annotation as code.
+    fn names(document: &str, suffix: &str) -> bool {
+        document.contains(&format!("`{suffix}`"))
+    }
+
+    #[test]
+    fn every_annotation_is_documented() {
+        let reference = include_str!("../../../docs/annotations.md");
+        let migration = include_str!("../../../docs/migrating-from-ingress-nginx.md");
+        for (suffix, standing) in KNOWN {
+            let document = match standing {
+                Own | Shared | Rollout | Ours => reference,
+                Ignored(_) | Refused(_) => migration,
+            };
+            assert!(names(document, suffix), "{suffix} is not documented");
+        }
+    }
+
+    #[test]
+    fn every_annotation_is_known_once() {
+        for (index, (suffix, _)) in KNOWN.iter().enumerate() {
+            assert!(
+                KNOWN[..index].iter().all(|(earlier, _)| earlier != suffix),
+                "{suffix}"
+            );
+        }
+    }
+}
