@@ -157,9 +157,10 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, Refused>,
     ) -> Option<Given<T>> {
         let spot = self.subject.annotation(key);
-        let parsed = match text.len() > TEXT_BYTES_MAX {
-            true => Refused::because(format!("is longer than {TEXT_BYTES_MAX} bytes")),
-            false => parse(text),
+        let parsed = if text.len() > TEXT_BYTES_MAX {
+            Refused::because(format!("is longer than {TEXT_BYTES_MAX} bytes"))
+        } else {
+            parse(text)
         };
         match parsed {
             Ok(value) => Some(Given { value, spot }),

@@ -201,11 +201,12 @@ fn taken(canaries: &[Accepted<'_>]) -> Result<(Vec<u64>, u64), Refused> {
     let fractions: Vec<_> = canaries.iter().map(Accepted::fraction).collect();
     let total = fractions.iter().try_fold(1, |total, (_, own)| {
         let common = total / gcd(total, *own) * own;
-        match common > PERIOD_MAX {
-            true => Refused::because(format!(
+        if common > PERIOD_MAX {
+            Refused::because(format!(
                 "the shares repeat only after {common} requests, at most {PERIOD_MAX} are possible"
-            )),
-            false => Ok(common),
+            ))
+        } else {
+            Ok(common)
         }
     })?;
     let taken: Vec<_> = fractions
@@ -223,9 +224,10 @@ fn taken(canaries: &[Accepted<'_>]) -> Result<(Vec<u64>, u64), Refused> {
 /// Weights that follow from numbers of endpoints are rounded until the whole fits one period.
 fn main_weights(main: &Parts, total: u64) -> Vec<u64> {
     let weights: Vec<_> = main.parts.iter().map(|part| part.weight).collect();
-    match main.by_endpoints {
-        true => rounded(&weights, (PERIOD_MAX / total).max(weights.len() as u64)),
-        false => weights,
+    if main.by_endpoints {
+        rounded(&weights, (PERIOD_MAX / total).max(weights.len() as u64))
+    } else {
+        weights
     }
 }
 

@@ -71,9 +71,10 @@ impl<'a> Scene<'_, 'a> {
         problems: &mut Vec<Problem>,
     ) -> Vec<Member<'a>> {
         let slices = self.lookup.slices(service);
-        match slices.is_empty() && self.options.standalone {
-            true => pods::members(self, service, port, problems),
-            false => slices::members(self, slices, port, problems),
+        if slices.is_empty() && self.options.standalone {
+            pods::members(self, service, port, problems)
+        } else {
+            slices::members(self, slices, port, problems)
         }
     }
 }

@@ -19,9 +19,10 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
         .filter(|candidate| *candidate != name)
         .collect();
     let best = known.iter().copied().min_by_key(distance)?;
-    match distance(&best) <= bound {
-        true => Some(best),
-        false => known.into_iter().find(cut_short),
+    if distance(&best) <= bound {
+        Some(best)
+    } else {
+        known.into_iter().find(cut_short)
     }
 }
 

@@ -156,8 +156,9 @@ impl<T: Kept> Described for Sourced<T> {
 
 fn title<T: Kept>(object: &Sourced<T>) -> String {
     let (namespace, name) = (object.namespace(), object.name());
-    match T::NAMESPACED {
-        true => format!("{} {namespace}/{name}", T::KIND),
-        false => format!("{} {name}", T::KIND),
+    if T::NAMESPACED {
+        format!("{} {namespace}/{name}", T::KIND)
+    } else {
+        format!("{} {name}", T::KIND)
     }
 }

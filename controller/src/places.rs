@@ -143,9 +143,10 @@ fn taken(spot: &Spot, key: &Key, claimant: &Rc<KnownIngress<'_>>, holder: &Place
         &key.host
     };
     let path = &key.path;
-    let by = match Rc::ptr_eq(claimant, &holder.owner) {
-        true => "by another rule of this Ingress".to_owned(),
-        false => format!("by Ingress {}, which is older", holder.owner.title()),
+    let by = if Rc::ptr_eq(claimant, &holder.owner) {
+        "by another rule of this Ingress".to_owned()
+    } else {
+        format!("by Ingress {}, which is older", holder.owner.title())
     };
     spot.warning(format!(
         "{path:?} on {host} is served already {by}; this one gets no requests"

@@ -99,9 +99,10 @@ impl Resolver<'_, '_> {
         problems: &mut Vec<Problem>,
     ) -> Result<Resolved, Refused> {
         let port = self.find_port(port)?;
-        let (groups, own_label) = match self.asker.upstream.service_upstream {
-            true => (vec![self.cluster_address(port)?], false),
-            false => self.groups(port, problems),
+        let (groups, own_label) = if self.asker.upstream.service_upstream {
+            (vec![self.cluster_address(port)?], false)
+        } else {
+            self.groups(port, problems)
         };
         let protocol = self.protocol(Some(port), problems);
         Ok(self.resolved(port.port, protocol, groups, own_label))
@@ -268,9 +269,10 @@ impl Resolver<'_, '_> {
         let own = own_label
             || upstream.service_upstream
             || upstream.tls != UpstreamSettings::default().tls;
-        match own {
-            true => format!("{protocol} for {}", self.asker.name),
-            false => protocol.to_owned(),
+        if own {
+            format!("{protocol} for {}", self.asker.name)
+        } else {
+            protocol.to_owned()
         }
     }
 }

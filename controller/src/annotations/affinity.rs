@@ -47,19 +47,21 @@ fn age(text: &str) -> Result<u64, Refused> {
 
 /// A semicolon would end the attribute and begin another.
 fn cookie_path(text: &str) -> Result<String, Refused> {
-    match text.contains(';') {
-        true => Refused::because(format!(
+    if text.contains(';') {
+        Refused::because(format!(
             "{text:?} is not the path of a cookie: it holds ';'"
-        )),
-        false => path(text),
+        ))
+    } else {
+        path(text)
     }
 }
 
 fn domain(text: &str) -> Result<String, Refused> {
     let name = text.to_ascii_lowercase();
-    match is_dns_name(name.strip_prefix('.').unwrap_or(&name)) {
-        true => Ok(name),
-        false => Refused::because(format!("{text:?} is not the domain of a cookie")),
+    if is_dns_name(name.strip_prefix('.').unwrap_or(&name)) {
+        Ok(name)
+    } else {
+        Refused::because(format!("{text:?} is not the domain of a cookie"))
     }
 }
 

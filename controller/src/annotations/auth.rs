@@ -153,20 +153,22 @@ fn with_host(text: &str, host: &str) -> String {
 /// A URL in which `$host` may stand for the host.
 fn template(text: &str) -> Result<String, Refused> {
     let filled = with_host(text, "host.example");
-    match filled.contains('$') {
-        true => Refused::because(format!(
+    if filled.contains('$') {
+        Refused::because(format!(
             "of nginx's variables only $host is known here, not those of {text:?}"
-        )),
-        false => url(&filled).map(|_| text.to_owned()),
+        ))
+    } else {
+        url(&filled).map(|_| text.to_owned())
     }
 }
 
 /// The name of a query parameter.
 fn parameter(text: &str) -> Result<String, Refused> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    match text.bytes().all(known) {
-        true => Ok(text.to_owned()),
-        false => Refused::because(format!("{text:?} is not the name of a query parameter")),
+    if text.bytes().all(known) {
+        Ok(text.to_owned())
+    } else {
+        Refused::because(format!("{text:?} is not the name of a query parameter"))
     }
 }
 
@@ -194,9 +196,10 @@ fn sign_in(text: &str, parameter: &str) -> Result<String, Refused> {
 fn original_url(pair: &str, is_redirect: bool) -> String {
     let name = pair.split_once('=').map_or(pair, |(name, _)| name);
     let asks = pair.contains("$escaped_request_uri") || pair.contains("$request_uri");
-    match is_redirect && asks {
-        true => format!("{name}={ORIGINAL_URL}"),
-        false => pair.to_owned(),
+    if is_redirect && asks {
+        format!("{name}={ORIGINAL_URL}")
+    } else {
+        pair.to_owned()
     }
 }
 

@@ -87,11 +87,12 @@ fn origins(text: &str) -> Result<Vec<String>, Refused> {
 
 /// `*`, or a scheme, a host whose first label may be `*`, and perhaps a port.
 fn origin(text: &str) -> Result<String, Refused> {
-    match text == "*" || is_origin(&text.to_ascii_lowercase()) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Refused::because(format!(
+    if text == "*" || is_origin(&text.to_ascii_lowercase()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Refused::because(format!(
             "{text:?} is not an origin such as \"https://*.example.com\""
-        )),
+        ))
     }
 }
 

@@ -105,11 +105,12 @@ fn request_headers(reader: &mut Reader<'_>) -> HeaderEditsSpec {
 fn rewrite_target(text: &str) -> Result<String, Refused> {
     let mut behind = text.split('$').skip(1);
     let is_group = |rest: &str| rest.starts_with(|digit: char| ('1'..='9').contains(&digit));
-    match behind.all(is_group) {
-        true => path(text).or_else(|reason| group_first(text).ok_or(reason)),
-        false => Refused::because(format!(
+    if behind.all(is_group) {
+        path(text).or_else(|reason| group_first(text).ok_or(reason))
+    } else {
+        Refused::because(format!(
             "in {text:?} only $1 to $9 stand for something, no other variable"
-        )),
+        ))
     }
 }
 
@@ -126,9 +127,10 @@ pub(crate) fn with_groups(target: &str, groups: usize) -> Result<String, String>
     let mut kept = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let number = piece.chars().next().and_then(|digit| digit.to_digit(10));
-        match number.is_some_and(|number| number as usize <= groups) {
-            true => kept.extend(["$", piece]),
-            false => kept.push_str(piece.get(1..).unwrap_or_default()),
+        if number.is_some_and(|number| number as usize <= groups) {
+            kept.extend(["$", piece]);
+        } else {
+            kept.push_str(piece.get(1..).unwrap_or_default());
         }
     }
     match (kept == target, kept.starts_with(['/', '$'])) {

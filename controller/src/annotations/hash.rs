@@ -20,9 +20,12 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<BalanceSpec> {
 /// `ewma` there is the better of two endpoints drawn at random, which is what our default does.
 fn balance(text: &str) -> Result<BalanceSpec, Refused> {
     let names = [("round_robin", false), ("ewma", true)];
-    one_of(text, &names).map(|least_loaded| match least_loaded {
-        true => BalanceSpec::LeastLoaded,
-        false => BalanceSpec::RoundRobin,
+    one_of(text, &names).map(|least_loaded| {
+        if least_loaded {
+            BalanceSpec::LeastLoaded
+        } else {
+            BalanceSpec::RoundRobin
+        }
     })
 }
 
@@ -42,11 +45,12 @@ fn parts(text: &str) -> Result<Vec<HashKeySpec>, Refused> {
         return Refused::because(format!("has more than {PARTS_MAX} parts"));
     }
     let is_literal = |part: &HashKeySpec| matches!(part, HashKeySpec::Literal(_));
-    match parts.iter().all(is_literal) {
-        true => Refused::because(format!(
+    if parts.iter().all(is_literal) {
+        Refused::because(format!(
             "{text:?} has no variable: every request would go to one endpoint"
-        )),
-        false => Ok(parts),
+        ))
+    } else {
+        Ok(parts)
     }
 }
 

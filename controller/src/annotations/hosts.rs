@@ -31,10 +31,11 @@ fn aliases(text: &str) -> Result<Vec<String>, Refused> {
 }
 
 fn alias(text: &str) -> Result<String, Refused> {
-    match text.starts_with('~') {
-        true => Refused::because(format!(
+    if text.starts_with('~') {
+        Refused::because(format!(
             "{text:?} is a regular expression; only host names can be served"
-        )),
-        false => host(text),
+        ))
+    } else {
+        host(text)
     }
 }

@@ -52,11 +52,12 @@ fn line(text: &str) -> Result<Vec<ConditionSpec>, Refused> {
             }
         }
     }
-    match conditions.len() > CONDITIONS_MAX {
-        true => Refused::because(format!(
+    if conditions.len() > CONDITIONS_MAX {
+        Refused::because(format!(
             "has more than {CONDITIONS_MAX} conditions in one line"
-        )),
-        false => Ok(conditions),
+        ))
+    } else {
+        Ok(conditions)
     }
 }
 
@@ -149,9 +150,10 @@ fn expected(what: &str, found: Option<Token>) -> Refused {
 
 /// ISO 3166-1 alpha-2.
 fn country(text: &str) -> Result<String, Refused> {
-    match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        true => Ok(text.to_ascii_uppercase()),
-        false => Refused::because(format!("{text:?} is not a country code of two letters")),
+    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        Ok(text.to_ascii_uppercase())
+    } else {
+        Refused::because(format!("{text:?} is not a country code of two letters"))
     }
 }
 

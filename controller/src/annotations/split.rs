@@ -179,9 +179,10 @@ fn label(text: &str) -> Result<String, Refused> {
     let (prefix, name) = text
         .rsplit_once('/')
         .map_or((None, text), |(prefix, name)| (Some(prefix), name));
-    match prefix.is_none_or(values::is_dns_name) && version_name(name).is_ok() {
-        true => Ok(text.to_owned()),
-        false => Refused::because(format!("{text:?} is not the key of a label")),
+    if prefix.is_none_or(values::is_dns_name) && version_name(name).is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Refused::because(format!("{text:?} is not the key of a label"))
     }
 }
 
@@ -245,9 +246,10 @@ fn mirror(text: &str) -> Result<(String, u16), Refused> {
         .parse()
         .map_err(|_| refused())?;
     let signed = whole.starts_with('+') || whole.is_empty();
-    match hundredths > 10_000 || signed {
-        true => Err(refused()),
-        false => Ok((version_name(name.trim())?, hundredths)),
+    if hundredths > 10_000 || signed {
+        Err(refused())
+    } else {
+        Ok((version_name(name.trim())?, hundredths))
     }
 }
 

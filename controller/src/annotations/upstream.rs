@@ -56,9 +56,10 @@ fn tls(reader: &mut Reader<'_>, secrets: &SecretsOf<'_>) -> UpstreamTlsSpec {
 
 fn server_name(text: &str) -> Result<String, Refused> {
     let name = text.to_ascii_lowercase();
-    match values::is_dns_name(&name) {
-        true => Ok(name),
-        false => Refused::because(format!("{text:?} is not a host name")),
+    if values::is_dns_name(&name) {
+        Ok(name)
+    } else {
+        Refused::because(format!("{text:?} is not a host name"))
     }
 }
 

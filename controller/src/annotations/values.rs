@@ -126,27 +126,29 @@ pub(crate) fn header_value(text: &str) -> Result<String, Refused> {
 
 /// A cookie's name (RFC 6265, section 4.1.1: a token).
 pub(crate) fn cookie_name(text: &str) -> Result<String, Refused> {
-    match is_token(text) {
-        true => Ok(text.to_owned()),
-        false => Refused::because(format!("{text:?} is not a cookie name")),
+    if is_token(text) {
+        Ok(text.to_owned())
+    } else {
+        Refused::because(format!("{text:?} is not a cookie name"))
     }
 }
 
 /// A host and perhaps a port, as a Host header has them.
 pub(crate) fn authority(text: &str) -> Result<String, Refused> {
     let (host, port) = text.split_once(':').unwrap_or((text, "80"));
-    match is_dns_name(&host.to_ascii_lowercase()) && port.parse::<u16>().is_ok_and(|port| port > 0)
-    {
-        true => Ok(text.to_owned()),
-        false => Refused::because(format!("{text:?} is not a host name, perhaps with a port")),
+    if is_dns_name(&host.to_ascii_lowercase()) && port.parse::<u16>().is_ok_and(|port| port > 0) {
+        Ok(text.to_owned())
+    } else {
+        Refused::because(format!("{text:?} is not a host name, perhaps with a port"))
     }
 }
 
 /// A request method, in upper case as all registered ones are.
 pub(crate) fn method(text: &str) -> Result<String, Refused> {
-    match is_token(text) {
-        true => Ok(text.to_ascii_uppercase()),
-        false => Refused::because(format!("{text:?} is not a request method")),
+    if is_token(text) {
+        Ok(text.to_ascii_uppercase())
+    } else {
+        Refused::because(format!("{text:?} is not a request method"))
     }
 }
 
@@ -159,11 +161,12 @@ fn is_token(text: &str) -> bool {
 /// The value of a pod label, which is what names a version; never empty.
 pub(crate) fn version_name(text: &str) -> Result<String, Refused> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    match !text.is_empty() && text.len() <= 63 && text.bytes().all(known) {
-        true => Ok(text.to_owned()),
-        false => Refused::because(format!(
+    if !text.is_empty() && text.len() <= 63 && text.bytes().all(known) {
+        Ok(text.to_owned())
+    } else {
+        Refused::because(format!(
             "{text:?} is not the name of a version: letters, digits, '-', '_' and '.', at most 63"
-        )),
+        ))
     }
 }
 
@@ -182,22 +185,24 @@ pub(crate) fn path(text: &str) -> Result<String, Refused> {
     let visible = text
         .bytes()
         .all(|byte| matches!(byte, b'!'..=b'~') && byte != b'?' && byte != b'#');
-    match text.starts_with('/') && visible {
-        true => Ok(text.to_owned()),
-        false => Refused::because(format!(
+    if text.starts_with('/') && visible {
+        Ok(text.to_owned())
+    } else {
+        Refused::because(format!(
             "{text:?} is not a path: it starts with '/' and has no blanks, '?' or '#'"
-        )),
+        ))
     }
 }
 
 /// A host name to serve, in lower case: exact, or `*.` before a suffix.
 pub(crate) fn host(text: &str) -> Result<String, Refused> {
     let name = text.to_ascii_lowercase();
-    match is_dns_name(name.strip_prefix("*.").unwrap_or(&name)) {
-        true => Ok(name),
-        false => Refused::because(format!(
+    if is_dns_name(name.strip_prefix("*.").unwrap_or(&name)) {
+        Ok(name)
+    } else {
+        Refused::because(format!(
             "{text:?} is not a host name: labels of a-z, 0-9 and '-', or one \"*.\" before them"
-        )),
+        ))
     }
 }
 

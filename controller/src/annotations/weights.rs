@@ -104,14 +104,15 @@ fn decimal<'t>(name: &str, text: &'t str) -> Result<Decimal<'t>, Refused> {
     let is_number = |digits: &str| {
         (1..=DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    match is_number(whole) && is_number(decimals) {
-        true => Ok(Decimal {
+    if is_number(whole) && is_number(decimals) {
+        Ok(Decimal {
             whole,
             decimals: decimals.trim_end_matches('0'),
-        }),
-        false => Refused::because(format!(
+        })
+    } else {
+        Refused::because(format!(
             "the weight {text:?} of version {name:?} is not a number such as 10 or 0.05 (no sign, no '%')"
-        )),
+        ))
     }
 }
 

@@ -169,9 +169,10 @@ fn decode<T: Kept + DeserializeOwned>(value: &Value, subject: &Subject) -> Resul
 
 /// YAML makes `true` and `10` something else than text, which annotations and labels are.
 fn quoted_where_text(reason: &str) -> String {
-    match reason.starts_with("invalid type") && reason.ends_with("expected a string") {
-        true => format!("{reason}: put it in quotes"),
-        false => reason.to_owned(),
+    if reason.starts_with("invalid type") && reason.ends_with("expected a string") {
+        format!("{reason}: put it in quotes")
+    } else {
+        reason.to_owned()
     }
 }
 

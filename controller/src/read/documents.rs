@@ -23,12 +23,13 @@ pub(super) enum DocumentFault {
 
 /// The documents in order, empty ones left out. Behind a syntax error nothing more can be read.
 pub(super) fn split(file: &Path, text: &str) -> Vec<Result<Value, DocumentFault>> {
-    let mut documents: Vec<_> = match file
+    let mut documents: Vec<_> = if file
         .extension()
         .is_some_and(|extension| extension == "json")
     {
-        true => json(text).take(DOCUMENTS_MAX + 1).collect(),
-        false => yaml(text),
+        json(text).take(DOCUMENTS_MAX + 1).collect()
+    } else {
+        yaml(text)
     };
     if documents.len() > DOCUMENTS_MAX {
         documents.truncate(DOCUMENTS_MAX);
