@@ -63,11 +63,12 @@ impl Reload {
         })
     }
 
-    /// Reloads at each change, for ever.
+    /// Reloads at each change, for ever. What changed before the watch began is seen at once.
     ///
     /// # Errors
     /// When the proxy or the watch is gone.
     pub(crate) async fn run(mut self, proxy: &Arc<Proxy>) -> anyhow::Result<()> {
+        self.look(proxy).await?;
         while self.changes.recv().await.is_some() {
             self.settle().await;
             self.look(proxy).await?;
