@@ -32,7 +32,7 @@ pub struct Config {
     pub ticket_key: Option<[u8; 32]>,
     /// Whether endpoints on loopback addresses are reached (never those of the proxy itself).
     pub allow_loopback_endpoints: bool,
-    /// The port that redirects to https name; left out of the URL when it is 443.
+    /// The port that redirects to https name; left out of the URL when it is 443. 0 is the one that `https` is bound to.
     pub https_redirect_port: u16,
     /// Bounds on what peers may hold.
     pub limits: Limits,

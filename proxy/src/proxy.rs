@@ -91,6 +91,9 @@ impl Proxy {
         config.workers = config.workers.max(1);
         let sockets = Sockets::bind(&config)?;
         let addresses = sockets.addresses();
+        if let (0, Some(https)) = (config.https_redirect_port, addresses.https) {
+            config.https_redirect_port = https.port();
+        }
         let shared = Arc::new(share(config, addresses)?);
         let state = Arc::new(State::default());
         let admin = sockets
