@@ -1,0 +1,49 @@
+//! The `haldane` executable, built once for each test binary with the profile that the tests were built with.
+
+use anyhow::Context as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Where the executable is. `HALDANE_BIN` names one that is built already.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn haldane() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| match std::env::var_os("HALDANE_BIN") {
+        Some(given) => given.into(),
+        None => build().expect("haldane builds"),
+    })
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "haldane",
+            "--bin",
+            "haldane",
+        ])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit());
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let output = command.output().context("running cargo")?;
+    anyhow::ensure!(output.status.success(), "cargo build: {}", output.status);
+    let messages = String::from_utf8(output.stdout)?;
+    messages
+        .lines()
+        .find_map(executable)
+        .context("cargo named no executable")
+}
+
+fn executable(message: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    Some(message["executable"].as_str()?.into())
+}

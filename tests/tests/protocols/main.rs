@@ -1,0 +1,7 @@
+//! Protocols through `haldane serve`, each spoken by a client and a server that are not ours.
+
+mod browser;
+mod curl;
+mod grpc;
+mod http;
+mod websocket;
