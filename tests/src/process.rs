@@ -84,7 +84,19 @@ impl Process {
     /// When the program ends or the time is up before.
     pub async fn line(&self, mark: Mark, prefix: &str) -> anyhow::Result<String> {
         let found = find(&self.stdout, mark, |line| line.starts_with(prefix)).await;
+        let found = found.map(|(_, line)| line);
         found.with_context(|| format!("no line {prefix:?}; {}", self.printed()))
+    }
+
+    /// Behind the first line on standard output after `mark` that contains `part`.
+    ///
+    /// # Errors
+    /// As [`Process::line`].
+    pub async fn after(&self, mark: Mark, part: &str) -> anyhow::Result<Mark> {
+        let found = find(&self.stdout, mark, |line| line.contains(part)).await;
+        let (index, _) =
+            found.with_context(|| format!("no line with {part:?}; {}", self.printed()))?;
+        Ok(Mark(index + 1))
     }
 
     /// The first line on standard error after `mark` that contains `part`.
@@ -93,6 +105,7 @@ impl Process {
     /// As [`Process::line`].
     pub async fn error_line(&self, mark: Mark, part: &str) -> anyhow::Result<String> {
         let found = find(&self.stderr, mark, |line| line.contains(part)).await;
+        let found = found.map(|(_, line)| line);
         found.with_context(|| format!("no line with {part:?}; {}", self.printed()))
     }
 
@@ -150,10 +163,10 @@ async fn find(
     lines: &watch::Receiver<Vec<String>>,
     mark: Mark,
     wanted: impl Fn(&str) -> bool,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(usize, String)> {
     let mut lines = lines.clone();
     let position = |all: &Vec<String>| all.iter().skip(mark.0).position(|line| wanted(line));
     let all = within("a line", lines.wait_for(|all| position(all).is_some())).await??;
     let index = mark.0 + position(&all).context("the line was there")?;
-    Ok(all[index].clone())
+    Ok((index, all[index].clone()))
 }
