@@ -16,7 +16,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -105,7 +105,7 @@ struct View {
 
 impl AdminState for View {
     fn metrics(&self) -> &Metrics {
-        let ejected = self.shared.endpoints.ejected(Instant::now());
+        let ejected = self.shared.endpoints.ejected();
         self.shared.metrics.set_endpoints_ejected(ejected);
         &self.shared.metrics
     }

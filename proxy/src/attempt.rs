@@ -74,7 +74,7 @@ pub(crate) async fn attempt(
     };
     match backend.protocol() {
         Protocol::Http | Protocol::Https => exchange.over_h1(body, fresh).await,
-        Protocol::H2c | Protocol::H2 => exchange.over_h2(body, fresh).await,
+        Protocol::H2c | Protocol::H2 => Box::pin(exchange.over_h2(body, fresh)).await,
     }
 }
 
@@ -96,7 +96,8 @@ impl Exchange<'_> {
         let (connection, body) = match kept {
             Some(connection) => (connection, body),
             None => {
-                let (stream, body) = self.connect(body).await?;
+                // On the heap: most requests find a connection and need no room for this.
+                let (stream, body) = Box::pin(self.connect(body)).await?;
                 (h1::Connection::new(stream, h1::Limits::default()), body)
             }
         };

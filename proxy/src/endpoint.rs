@@ -85,6 +85,7 @@ type Key = (Protocol, Address, UpstreamTlsSpec, String);
 pub(crate) struct Endpoints {
     known: Mutex<Known>,
     started: Instant,
+    now_ms: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -98,12 +99,19 @@ impl Endpoints {
         Self {
             known: Mutex::default(),
             started: Instant::now(),
+            now_ms: AtomicU64::new(0),
         }
     }
 
-    /// The clock that ejections are measured by, in milliseconds since the process began to route.
-    pub(crate) fn now_ms(&self, now: Instant) -> u64 {
-        as_ms(now.saturating_duration_since(self.started))
+    /// Moves the clock that ejections are measured by; every worker's reaper does, twice a second.
+    pub(crate) fn tick(&self) {
+        self.now_ms.store(as_ms(self.started.elapsed()), Relaxed);
+    }
+
+    /// That clock, in milliseconds since the process began to route: exact enough for ejections, which last seconds, and
+    /// far cheaper than asking the system for each request.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms.load(Relaxed)
     }
 
     /// The endpoint at this address of this backend, new or known.
@@ -141,8 +149,8 @@ impl Endpoints {
     }
 
     /// How many endpoints are ejected now.
-    pub(crate) fn ejected(&self, now: Instant) -> usize {
-        let now_ms = self.now_ms(now);
+    pub(crate) fn ejected(&self) -> usize {
+        let now_ms = self.now_ms();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let ejected =
             |endpoint: &Weak<Endpoint>| endpoint.upgrade().is_some_and(|e| e.is_ejected(now_ms));

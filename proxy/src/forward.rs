@@ -129,7 +129,7 @@ async fn intake(
     };
     let body = RequestBody::stream(incoming, filters.body_bytes_max(), progress);
     if filters.buffers_request() {
-        gate::buffer(body).await
+        Box::pin(gate::buffer(body)).await
     } else {
         Ok(body)
     }
@@ -202,7 +202,7 @@ impl Route<'_> {
     }
 
     fn now_ms(&self) -> u64 {
-        self.worker.shared.endpoints.now_ms(Instant::now())
+        self.worker.shared.endpoints.now_ms()
     }
 
     /// Counts a failed attempt; the attempts left after it, if the budget has one more.

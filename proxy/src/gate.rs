@@ -70,6 +70,12 @@ impl RuleGate {
     }
 }
 
+impl RuleGate {
+    fn authenticates(&self) -> bool {
+        self.basic_auth.is_some() || self.auth_service.is_some()
+    }
+}
+
 /// What became of a request at the gate.
 pub(crate) enum Verdict {
     Pass(Passed),
@@ -115,7 +121,11 @@ pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
         }
         passed.marks.cors = Some(cors::Mark::new(cors, &call.parts.headers));
     }
-    match authenticate(call, routed, &mut passed.marks).await {
+    if !routed.rule.gate.authenticates() {
+        return Verdict::Pass(passed);
+    }
+    // On the heap, so that requests without it carry no room for it.
+    match Box::pin(authenticate(call, routed, &mut passed.marks)).await {
         Ok(()) => Verdict::Pass(passed),
         Err(answer) => Verdict::Answer(answer),
     }

@@ -12,7 +12,6 @@ use http::Response;
 use rand::RngExt as _;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Instant;
 
 /// Copies under way from one worker: above it the mirror is slower than the traffic, and copies are left out.
 const UNDER_WAY_MAX: usize = 256;
@@ -54,7 +53,7 @@ async fn copy(
 ) {
     let _under_way = worker.mirrors.clone();
     let backend = local.snapshot.backends[backend.index()].clone();
-    let now_ms = worker.shared.endpoints.now_ms(Instant::now());
+    let now_ms = worker.shared.endpoints.now_ms();
     let mut rng = worker.rng.borrow().clone();
     let Some(endpoint) = balance::choose(
         &backend.endpoints,

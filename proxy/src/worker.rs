@@ -119,6 +119,7 @@ impl Worker {
     }
 
     fn reap(&self) {
+        self.shared.endpoints.tick();
         self.connections.reap(&self.shared.config.limits);
         let snapshot = self.shared.snapshot.load();
         let endpoints = snapshot

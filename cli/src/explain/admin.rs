@@ -55,7 +55,9 @@ async fn fetch(admin: SocketAddr, target: &str) -> anyhow::Result<Value> {
     let answered = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await;
         let body = body.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
         anyhow::Ok((status, body))
     };

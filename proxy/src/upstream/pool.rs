@@ -43,6 +43,8 @@ pub(crate) struct Pool {
     count: Cell<usize>,
     per_endpoint: usize,
     keep: Duration,
+    /// As of the last [`Pool::reap`], which is often enough to tell what is old.
+    now: Cell<Instant>,
 }
 
 impl Pool {
@@ -53,6 +55,7 @@ impl Pool {
             count: Cell::new(0),
             per_endpoint,
             keep,
+            now: Cell::new(Instant::now()),
         }
     }
 
@@ -78,7 +81,7 @@ impl Pool {
             connection.io_mut().is_now(UpstreamState::Idle);
             of_endpoint.push(Idle {
                 connection,
-                since: Instant::now(),
+                since: self.now.get(),
             });
             self.count.set(self.count.get() + 1);
         }
@@ -101,6 +104,7 @@ impl Pool {
 
     /// Closes what has been idle too long, what the peer closed, and what leads to endpoints that are gone.
     pub(crate) fn reap(&self, now: Instant, is_known: impl Fn(u32) -> bool) {
+        self.now.set(now);
         let mut idle = self.idle.borrow_mut();
         idle.retain(|id, of_endpoint| {
             let old = |kept: &Idle| now.saturating_duration_since(kept.since) > self.keep;
