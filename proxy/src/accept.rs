@@ -3,11 +3,9 @@
 use crate::downstream;
 use crate::metrics::Listener;
 use crate::worker::Worker;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -29,18 +27,25 @@ pub(crate) async fn run(
         };
         begin_or_pause(accepted, side, &worker).await;
     }
-    while let Some(accepted) = queued(&listener).await {
-        begin(accepted, side, &worker);
+    if let Err(error) = begin_queued(listener, side, &worker) {
+        tracing::warn!(%error, "connections still queued are lost");
     }
 }
 
-/// The next connection of the queue, without waiting.
-async fn queued(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
-    poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
-        Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
-    })
-    .await
+/// Takes what the kernel has queued. Asked directly: tokio knows only what its driver saw at its last turn.
+fn begin_queued(listener: TcpListener, side: Listener, worker: &Rc<Worker>) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                begin((TcpStream::from_std(stream)?, peer), side, worker);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 async fn begin_or_pause(

@@ -15,8 +15,9 @@ use crate::respond;
 use crate::snapshot::{Local, LocalRule, Unsent};
 use crate::worker::Worker;
 use haldane_routing::{Action, By, Country, RequestView};
+use http::header::CONNECTION;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -69,6 +70,7 @@ pub(crate) async fn answer(
     let begun = Instant::now();
     let (mut parts, body) = request.into_parts();
     let is_head = parts.method == Method::HEAD;
+    let says_close = worker.connections.is_draining() && parts.version < Version::HTTP_2;
     let mut response = match head::admit(&mut parts, body.is_end_stream()) {
         Ok(admitted) => {
             let origin = forwarded::settle(
@@ -93,6 +95,10 @@ pub(crate) async fn answer(
     if is_head {
         respond::without_body(&mut response);
     }
+    if says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     response.body_mut().holds(active);
     response
 }
@@ -101,10 +107,9 @@ fn refuse(worker: &Worker, refusal: Refusal) -> Response<Body> {
     worker.metrics.refused(refusal.reason());
     let mut response = respond::text(refusal.status(), format!("{refusal}\n"));
     // Where the next request begins is in doubt. HTTP/2 has no such header and hyper leaves it out there.
-    response.headers_mut().insert(
-        http::header::CONNECTION,
-        http::HeaderValue::from_static("close"),
-    );
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     respond::plain(response)
 }
 

@@ -62,7 +62,7 @@ pub(crate) async fn attempt(
     (backend, endpoint): (&LiveBackend, &Arc<Endpoint>),
     outgoing: &Outgoing,
     body: RequestBody,
-    unsent: Option<Unsent>,
+    unsent: &mut Option<Unsent>,
     fresh: bool,
 ) -> Result<Reply, Failed> {
     let exchange = Exchange {
@@ -83,7 +83,7 @@ struct Exchange<'a> {
     backend: &'a LiveBackend,
     endpoint: &'a Arc<Endpoint>,
     outgoing: &'a Outgoing,
-    unsent: Option<Unsent>,
+    unsent: &'a mut Option<Unsent>,
 }
 
 impl Exchange<'_> {
@@ -110,9 +110,13 @@ impl Exchange<'_> {
         };
         let back = Back::new(self.worker.clone(), self.endpoint.id);
         let idempotent = self.outgoing.method.is_idempotent();
+        let spare = body.duplicate();
         let sent = self.in_time(h1::send(connection, head, body, back)).await?;
-        sent.map(from_h1)
-            .map_err(|error| h1_failed(error, idempotent))
+        sent.map(from_h1).map_err(|error| {
+            let mut failed = h1_failed(error, idempotent);
+            failed.body = failed.body.or(spare);
+            failed
+        })
     }
 
     async fn over_h2(self, body: RequestBody, fresh: bool) -> Result<Reply, Failed> {
@@ -223,14 +227,14 @@ impl Exchange<'_> {
     }
 
     /// Polls `sending` until it is done or out of time. Once it waits, the head is on the wire.
-    async fn in_time<T>(mut self, sending: impl Future<Output = T>) -> Result<T, Failed> {
+    async fn in_time<T>(self, sending: impl Future<Output = T>) -> Result<T, Failed> {
         let mut sending = pin!(sending);
         let mut watch = Watch::new(self.outgoing);
         poll_fn(|cx| {
             if let Poll::Ready(done) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
-            self.unsent = None;
+            *self.unsent = None;
             watch.poll(cx).map(|class| Err(Failed::never(class)))
         })
         .await
@@ -258,7 +262,11 @@ impl<'a> Watch<'a> {
         let (by, class) = match &self.outgoing.progress {
             Some(progress) if !progress.has_ended() => (
                 Instant::from_std(progress.last()) + timeouts.idle,
-                ErrorClass::RequestTimeout,
+                if progress.is_awaited() {
+                    ErrorClass::RequestTimeout
+                } else {
+                    ErrorClass::BodyTimeout
+                },
             ),
             Some(progress) => (
                 Instant::from_std(progress.last()) + timeouts.response_head,
@@ -270,6 +278,9 @@ impl<'a> Watch<'a> {
             ),
         };
         match self.outgoing.whole_by {
+            Some(whole_by) if whole_by < by && self.outgoing.deadline_is_clients => {
+                (whole_by, ErrorClass::ClientDeadline)
+            }
             Some(whole_by) if whole_by < by => (whole_by, ErrorClass::WholeTimeout),
             _ => (by, class),
         }

@@ -23,7 +23,10 @@ pub(crate) fn choose<'e>(
     now_ms: u64,
 ) -> Option<&'e Arc<Endpoint>> {
     let fresh = |e: &Arc<Endpoint>| !tried.contains(&e.id);
-    let good = |e: &Arc<Endpoint>| fresh(e) && !e.is_ejected(now_ms);
+    let sound = |e: &Arc<Endpoint>| fresh(e) && !e.is_ejected(now_ms);
+    // With all of them ejected the load is spread as if none were.
+    let any_sound = endpoints.iter().any(sound);
+    let good = |e: &Arc<Endpoint>| if any_sound { sound(e) } else { fresh(e) };
     match (endpoints, policy) {
         ([], _) => None,
         ([only], _) => Some(only),
@@ -31,7 +34,6 @@ pub(crate) fn choose<'e>(
         (_, Policy::RoundRobin(next)) => in_turn(endpoints, next.fetch_add(1, Relaxed), good),
         (_, Policy::Hash(key)) => highest_hash(endpoints, key, good),
     }
-    .or_else(|| endpoints.iter().find(|e| fresh(e)))
     .or_else(|| endpoints.first())
 }
 

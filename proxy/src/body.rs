@@ -2,7 +2,7 @@
 
 use crate::answer::Active;
 use crate::clock::Timer;
-use crate::metrics::ErrorClass;
+use crate::metrics::{ErrorClass, Side};
 use crate::record::Record;
 use crate::upstream::Stream;
 use crate::upstream::h1;
@@ -31,6 +31,9 @@ pub(crate) enum BodyError {
     Upstream(#[source] Box<h1::BodyError<BodyError>>),
     #[error("no byte of the body for {0:?}")]
     Idle(Duration),
+    /// hyper reads an HTTP/2 stream that was reset, or lost, with `NO_ERROR` as one that ended.
+    #[error("the stream ended before its body did")]
+    Cut(Side),
 }
 
 impl BodyError {
@@ -41,6 +44,8 @@ impl BodyError {
             Self::Downstream(error) if error.is_parse() => ErrorClass::BadBody,
             Self::Downstream(_) => ErrorClass::ClientGone,
             Self::Idle(_) => ErrorClass::BodyTimeout,
+            Self::Cut(Side::Downstream) => ErrorClass::ClientGone,
+            Self::Cut(_) => ErrorClass::UpstreamReset,
             Self::Upstream(_) | Self::UpstreamH2(_) => ErrorClass::UpstreamReset,
         }
     }
@@ -53,18 +58,35 @@ pub(crate) struct Progress {
     ended: Cell<bool>,
     bytes: Cell<u64>,
     failed: Cell<bool>,
+    awaited: Cell<bool>,
+    announced: Option<u64>,
     too_large: Cell<bool>,
 }
 
 impl Progress {
-    pub(crate) fn new(now: Instant, ended: bool) -> Rc<Self> {
+    pub(crate) fn new(now: Instant, announced: Option<u64>) -> Rc<Self> {
         Rc::new(Self {
             last: Cell::new(now),
-            ended: Cell::new(ended),
+            ended: Cell::new(announced == Some(0)),
             bytes: Cell::new(0),
             failed: Cell::new(false),
+            awaited: Cell::new(false),
+            announced,
             too_large: Cell::new(false),
         })
+    }
+
+    fn note<T, E>(&self, polled: &Poll<Option<Result<T, E>>>, over: bool, cut: bool) {
+        self.awaited.set(polled.is_pending());
+        let gone = matches!(polled, Poll::Ready(None));
+        self.ended.set(self.ended.get() || over || (gone && !cut));
+        self.failed
+            .set(cut || matches!(polled, Poll::Ready(Some(Err(_)))));
+    }
+
+    /// Whether it is the client that we wait for, and not the upstream that takes no more.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited.get()
     }
 
     pub(crate) fn last(&self) -> Instant {
@@ -100,7 +122,11 @@ pub(crate) struct RequestBody {
 #[derive(Debug)]
 enum Source {
     Whole(Bytes),
-    Stream(Incoming),
+    Stream {
+        body: Incoming,
+        /// HTTP/2 says where a body ends; HTTP/1.1's chunked coding ends without `is_end_stream`.
+        multiplexed: bool,
+    },
 }
 
 impl RequestBody {
@@ -117,9 +143,14 @@ impl RequestBody {
     }
 
     /// A body still coming in, of at most `limit` bytes.
-    pub(crate) fn stream(body: Incoming, limit: Option<u64>, progress: Rc<Progress>) -> Self {
+    pub(crate) fn stream(
+        body: Incoming,
+        multiplexed: bool,
+        limit: Option<u64>,
+        progress: Rc<Progress>,
+    ) -> Self {
         Self {
-            source: Source::Stream(body),
+            source: Source::Stream { body, multiplexed },
             limit: limit.unwrap_or(u64::MAX),
             progress: Some(progress),
         }
@@ -129,7 +160,7 @@ impl RequestBody {
     pub(crate) fn duplicate(&self) -> Option<Self> {
         match &self.source {
             Source::Whole(bytes) => Some(Self::whole(bytes.clone())),
-            Source::Stream(_) => None,
+            Source::Stream { .. } => None,
         }
     }
 
@@ -140,6 +171,9 @@ impl RequestBody {
         progress.last.set(Instant::now());
         let bytes = progress.bytes.get() + data.len() as u64;
         progress.bytes.set(bytes);
+        if progress.announced == Some(bytes) {
+            progress.ended.set(true);
+        }
         if bytes <= self.limit {
             return Ok(());
         }
@@ -151,16 +185,16 @@ impl RequestBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Source::Stream(body) = &mut self.source else {
+        let Source::Stream { body, multiplexed } = &mut self.source else {
             return Poll::Ready(None);
         };
-        let polled = ready!(Pin::new(&mut *body).poll_frame(cx));
-        let ended = body.is_end_stream();
+        let polled = Pin::new(&mut *body).poll_frame(cx);
+        let over = body.is_end_stream();
+        let cut = *multiplexed && !over && matches!(polled, Poll::Ready(None));
         if let Some(progress) = &self.progress {
-            progress.ended.set(ended || polled.is_none());
-            progress.failed.set(matches!(polled, Some(Err(_))));
+            progress.note(&polled, over, cut);
         }
-        Poll::Ready(match polled {
+        Poll::Ready(match ready!(polled) {
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
                     crate::head::sanitise_trailers(trailers);
@@ -168,6 +202,7 @@ impl RequestBody {
                 Some(self.note(&frame).map(|()| frame))
             }
             Some(Err(error)) => Some(Err(BodyError::Downstream(error))),
+            None if cut => Some(Err(BodyError::Cut(Side::Downstream))),
             None => None,
         })
     }
@@ -184,21 +219,21 @@ impl HttpBody for RequestBody {
         match &mut self.source {
             Source::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Stream(_) => self.poll_stream(cx),
+            Source::Stream { .. } => self.poll_stream(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Stream(body) => body.is_end_stream(),
+            Source::Stream { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stream(body) => body.size_hint(),
+            Source::Stream { body, .. } => body.size_hint(),
         }
     }
 }
@@ -223,7 +258,12 @@ impl Answer {
             Self::H1(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|error| BodyError::Upstream(Box::new(error))),
-            Self::H2(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::UpstreamH2),
+            Self::H2(body) => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                None if !body.is_end_stream() => {
+                    Poll::Ready(Some(Err(BodyError::Cut(Side::Upstream))))
+                }
+                polled => Poll::Ready(polled.map(|frame| frame.map_err(BodyError::UpstreamH2))),
+            },
         }
     }
 
@@ -362,10 +402,10 @@ impl Drop for Body {
     /// hyper drops a body it has no more use for: at its end without asking once more, or because the client went away.
     fn drop(&mut self) {
         if let Some(record) = self.record.take() {
-            if self.answer.is_over() {
+            // hyper asks no more once the announced length is written, be there an end behind it or not.
+            let whole = self.answer.is_over() || self.size_hint().exact() == Some(0);
+            if whole {
                 record.finish(Ok(()));
-            } else {
-                record.abandon();
             }
         }
     }

@@ -78,6 +78,8 @@ pub struct Limits {
     pub head: Duration,
     /// How long a connection may stay between two requests.
     pub keep_alive: Duration,
+    /// How long a client may take no byte of what we have for it.
+    pub send: Duration,
     /// Downstream connections a worker holds; more are closed at once.
     pub connections: usize,
     /// Streams a peer may have open on one HTTP/2 connection.
@@ -97,6 +99,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             // What browsers expect; nginx has 75 s.
             keep_alive: Duration::from_secs(60),
+            // As nginx's `send_timeout` in spirit, half as long.
+            send: Duration::from_secs(30),
             // About 300 MiB at 30 KiB each.
             connections: 10_000,
             // RFC 9113, section 6.5.2 recommends no less than 100.

@@ -27,6 +27,10 @@ pub(crate) struct Waiting {
     active: AtomicU32,
     head_begun: AtomicBool,
     served: AtomicBool,
+    /// HTTP/2: bytes between requests are its own affairs, not the beginning of a head.
+    multiplexed: AtomicBool,
+    /// Since when the client takes no bytes; 0 while it does.
+    blocked_since_ms: AtomicU64,
     since_ms: AtomicU64,
     now_ms: Arc<AtomicU64>,
     expired: AtomicBool,
@@ -39,6 +43,31 @@ impl Waiting {
             self.head_begun.store(true, Relaxed);
             self.since_ms.store(self.now_ms.load(Relaxed), Relaxed);
         }
+    }
+
+    /// The connection speaks HTTP/2.
+    pub(crate) fn multiplexes(&self) {
+        self.multiplexed.store(true, Relaxed);
+    }
+
+    /// Bytes for the client could not be written.
+    pub(crate) fn blocked(&self) {
+        if self.blocked_since_ms.load(Relaxed) == 0 {
+            self.blocked_since_ms
+                .store(self.now_ms.load(Relaxed).max(1), Relaxed);
+        }
+    }
+
+    /// The client took bytes.
+    pub(crate) fn wrote(&self) {
+        self.blocked_since_ms.store(0, Relaxed);
+        self.since_ms.store(self.now_ms.load(Relaxed), Relaxed);
+    }
+
+    /// Time runs anew, for a connection that was told to finish.
+    pub(crate) fn renew(&self) {
+        self.expired.store(false, Relaxed);
+        self.since_ms.store(self.now_ms.load(Relaxed), Relaxed);
     }
 
     /// A request head is complete.
@@ -65,20 +94,25 @@ impl Waiting {
     }
 
     fn overdue(&self, limits: &Limits, draining: bool) -> bool {
+        let blocked_since = self.blocked_since_ms.load(Relaxed);
+        if blocked_since != 0 {
+            return self.waited(blocked_since) > limits.send;
+        }
         if self.is_active() {
             return false;
         }
-        let between_requests = self.served.load(Relaxed) && !self.head_begun.load(Relaxed);
+        let in_head = self.head_begun.load(Relaxed) && !self.multiplexed.load(Relaxed);
+        let between_requests = self.served.load(Relaxed) && !in_head;
         let limit = match between_requests {
             true if draining => DRAIN_IDLE,
             true => limits.keep_alive,
             false => limits.head,
         };
-        let waited = self
-            .now_ms
-            .load(Relaxed)
-            .saturating_sub(self.since_ms.load(Relaxed));
-        Duration::from_millis(waited) > limit
+        self.waited(self.since_ms.load(Relaxed)) > limit
+    }
+
+    fn waited(&self, since_ms: u64) -> Duration {
+        Duration::from_millis(self.now_ms.load(Relaxed).saturating_sub(since_ms))
     }
 }
 
@@ -91,6 +125,7 @@ struct Entry {
 pub(crate) struct Connections {
     entries: RefCell<Slab<Entry>>,
     draining: Cell<bool>,
+    cut: Cell<bool>,
     emptied: Notify,
     started: Instant,
     now_ms: Arc<AtomicU64>,
@@ -101,6 +136,7 @@ impl Connections {
         Rc::new(Self {
             entries: RefCell::default(),
             draining: Cell::new(false),
+            cut: Cell::new(false),
             emptied: Notify::new(),
             started: Instant::now(),
             now_ms: Arc::default(),
@@ -163,6 +199,7 @@ impl Connections {
 
     /// Ends every connection now.
     pub(crate) fn cut(&self) {
+        self.cut.set(true);
         for (_, entry) in self.entries.borrow().iter() {
             entry.waiting.expired.store(true, Relaxed);
             entry.wake();
@@ -193,6 +230,11 @@ impl Held {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.connections.is_draining()
+    }
+
+    /// Whether the grace is over.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.connections.cut.get()
     }
 
     /// Returns when the connection is to be cut.
@@ -257,6 +299,33 @@ mod tests {
             w.bytes_read();
         };
         check(second_head, 11, true);
+    }
+
+    #[test]
+    fn bytes_between_requests_begin_a_head_in_http1_only() {
+        let pinged = |w: &Waiting| {
+            w.multiplexes();
+            w.request_begun();
+            w.request_ended();
+            w.bytes_read();
+        };
+        check(pinged, 59, false);
+        check(pinged, 61, true);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_given_up_also_amid_an_answer() {
+        let stuck = |w: &Waiting| {
+            w.request_begun();
+            w.blocked();
+        };
+        check(stuck, 29, false);
+        check(stuck, 32, true);
+        let slow = |w: &Waiting| {
+            stuck(w);
+            w.wrote();
+        };
+        check(slow, 1_000, false);
     }
 
     #[test]

@@ -182,6 +182,9 @@ where
     let io = TokioIo::new(Watched::new(stream, held.waiting.clone()));
     let connection = Rc::new(connection);
     let worker = worker.clone();
+    if h2 {
+        held.waiting.multiplexes();
+    }
     let service = service_fn(move |request: Request<Incoming>| {
         let (worker, connection) = (worker.clone(), connection.clone());
         async move { Ok::<Response<Body>, Infallible>(answer(worker, connection, request).await) }
@@ -300,7 +303,13 @@ impl<C: HttpConnection> Future for Serve<C> {
             this.held.wake_with(cx.waker());
         }
         if this.held.waiting.is_expired() {
-            return Poll::Ready(Ok(()));
+            if C::CLOSES_WHEN_IDLE || this.told_to_finish || this.held.is_cut() {
+                return Poll::Ready(Ok(()));
+            }
+            // HTTP/2 is told first (GOAWAY), so that nothing the client sends meanwhile is lost.
+            this.told_to_finish = true;
+            this.held.waiting.renew();
+            this.connection.as_mut().finish();
         }
         this.finish_if_draining();
         let mut polled = this.connection.as_mut().poll(cx);

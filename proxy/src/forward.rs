@@ -23,11 +23,11 @@ use crate::upstream::Stream;
 use crate::worker::Worker;
 use bytes::Bytes;
 use haldane_routing::{Balance, Choice, Forward};
-use http::Response;
+use http::{Response, Version};
 use hyper::upgrade::OnUpgrade;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Idle connections found closed in a row, before one is opened anew: each costs nothing but a look.
 const STALE_MAX: usize = 2;
@@ -87,7 +87,7 @@ async fn exchange(
 ) -> Result<(Reply, Cookies), ErrorClass> {
     let unsent = routed.unsent.take();
     let affinity = Affinity::of(call, forward);
-    let body = intake(call, routed, record).await?;
+    let body = intake(call, routed, record, forward.timeouts().idle).await?;
     let outgoing = outgoing::prepare(call, routed, forward, record);
     mirror::send(&call.worker, routed, forward, &outgoing, &body);
     let backend = forward.versions()[choice.version.index()].backend();
@@ -117,19 +117,21 @@ async fn intake(
     call: &mut Call,
     routed: &Routed,
     record: &mut Record,
+    idle: Duration,
 ) -> Result<RequestBody, ErrorClass> {
     if call.admitted.framing == Framing::Absent {
         return Ok(RequestBody::empty());
     }
     let filters = routed.rule.rule().filters();
-    let progress = Progress::new(Instant::now(), !call.admitted.framing.has_body());
+    let progress = Progress::new(Instant::now(), call.admitted.framing.length());
     record.request = Some(progress.clone());
     let Some(incoming) = call.take_body() else {
         return Ok(RequestBody::empty());
     };
-    let body = RequestBody::stream(incoming, filters.body_bytes_max(), progress);
+    let multiplexed = call.parts.version == Version::HTTP_2;
+    let body = RequestBody::stream(incoming, multiplexed, filters.body_bytes_max(), progress);
     if filters.buffers_request() {
-        Box::pin(gate::buffer(body)).await
+        Box::pin(gate::buffer(body, idle)).await
     } else {
         Ok(body)
     }
@@ -166,7 +168,7 @@ impl Route<'_> {
                 (self.backend, endpoint),
                 outgoing,
                 body,
-                unsent.take(),
+                &mut unsent,
                 fresh,
             )
             .await
@@ -269,6 +271,7 @@ impl Returning<'_> {
         upstream: (Stream, Bytes),
     ) -> Response<Body> {
         self.record.head(response.status().as_u16());
+        gate::after(self.rule, self.marks, response.headers_mut());
         cookies.set(response.headers_mut());
         tunnel::open(&self.call.worker, upgrade, upstream, self.record);
         response.map(|()| Body::new(Answer::Whole(Bytes::new()), None, None))

@@ -23,7 +23,7 @@ use http_body::Body as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The most of a request body that is held in memory because a rule wants it whole; above it the answer is 413.
 const BUFFERED_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -242,18 +242,25 @@ pub(crate) fn after(rule: &LocalRule, marks: Marks, headers: &mut HeaderMap) {
     }
 }
 
-/// Reads a request body whole.
-pub(crate) async fn buffer(mut body: RequestBody) -> Result<RequestBody, ErrorClass> {
+/// Reads a request body whole; a client that is silent for `idle`, or takes ten times as long in all, is given up.
+pub(crate) async fn buffer(body: RequestBody, idle: Duration) -> Result<RequestBody, ErrorClass> {
+    let whole = tokio::time::timeout(idle * 10, read_whole(body, idle)).await;
+    whole.unwrap_or(Err(ErrorClass::RequestTimeout))
+}
+
+async fn read_whole(mut body: RequestBody, idle: Duration) -> Result<RequestBody, ErrorClass> {
     let mut whole = BytesMut::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let data = frame
-            .map_err(|error| error.class())?
-            .into_data()
-            .unwrap_or_else(|_| Bytes::new());
+    loop {
+        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+        let next = tokio::time::timeout(idle, next).await;
+        let Some(frame) = next.map_err(|_| ErrorClass::RequestTimeout)? else {
+            return Ok(RequestBody::whole(whole.freeze()));
+        };
+        let frame = frame.map_err(|error| error.class())?;
+        let data = frame.into_data().unwrap_or_default();
         if whole.len() + data.len() > BUFFERED_BYTES_MAX {
             return Err(ErrorClass::BodyTooLarge);
         }
         whole.extend_from_slice(&data);
     }
-    Ok(RequestBody::whole(whole.freeze()))
 }

@@ -9,9 +9,11 @@ use crate::outgoing::Outgoing;
 use crate::worker::Worker;
 use haldane_routing::{BackendIndex, Forward};
 use http::Response;
-use rand::RngExt as _;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Copies under way from one worker: above it the mirror is slower than the traffic, and copies are left out.
 const UNDER_WAY_MAX: usize = 256;
@@ -44,6 +46,9 @@ pub(crate) fn send(
     }
 }
 
+/// How long a mirror may take to send an answer that nobody reads.
+const READ_TIME_MAX: Duration = Duration::from_secs(60);
+
 async fn copy(
     worker: Rc<Worker>,
     local: Rc<crate::snapshot::Local>,
@@ -54,7 +59,7 @@ async fn copy(
     let _under_way = worker.mirrors.clone();
     let backend = local.snapshot.backends[backend.index()].clone();
     let now_ms = worker.shared.endpoints.now_ms();
-    let mut rng = worker.rng.borrow().clone();
+    let mut rng = SmallRng::from_rng(&mut *worker.rng.borrow_mut());
     let Some(endpoint) = balance::choose(
         &backend.endpoints,
         Policy::LeastLoaded(&mut rng),
@@ -63,9 +68,18 @@ async fn copy(
     ) else {
         return;
     };
-    let answered = attempt(&worker, (&backend, endpoint), &outgoing, body, None, false).await;
+    let answered = attempt(
+        &worker,
+        (&backend, endpoint),
+        &outgoing,
+        body,
+        &mut None,
+        false,
+    )
+    .await;
     if let Ok(Reply::Response(response)) = answered {
-        read_away(response).await;
+        // A mirror that is slower than this is given up, with its connection.
+        let _ = tokio::time::timeout(READ_TIME_MAX, read_away(response)).await;
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Outgoing {
     pub(crate) host: String,
     pub(crate) timeouts: Timeouts,
     pub(crate) whole_by: Option<Instant>,
+    /// Whether `whole_by` is what the client asked for: missing it then says nothing about the upstream.
+    pub(crate) deadline_is_clients: bool,
     pub(crate) progress: Option<Rc<Progress>>,
 }
 
@@ -46,6 +48,7 @@ impl Outgoing {
             host: self.host.clone(),
             timeouts: self.timeouts,
             whole_by: self.whole_by,
+            deadline_is_clients: self.deadline_is_clients,
             progress: None,
         }
     }
@@ -86,6 +89,8 @@ pub(crate) fn prepare(
             .flatten()
             .min()
             .map(|whole| begun + whole),
+        deadline_is_clients: asked
+            .is_some_and(|asked| timeouts.whole.is_none_or(|whole| asked < whole)),
         timeouts,
         progress: record.request.clone(),
         headers,

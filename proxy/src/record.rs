@@ -12,7 +12,7 @@ use http::HeaderMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// An open account. It is closed by exactly one of [`Record::finish`] and [`Record::abandon`].
+/// An open account, closed by [`Record::finish`]. One that is dropped before belongs to a client that went away.
 pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) bytes_out: u64,
@@ -24,6 +24,7 @@ pub(crate) struct Record {
     /// The request's place under its client's limit.
     pub(crate) counted: Option<Counted>,
     pub(crate) log: Option<Box<Entry>>,
+    ended: bool,
     series: Rc<SeriesShard>,
     begun: Instant,
     worker: Rc<Worker>,
@@ -42,6 +43,7 @@ impl Record {
             endpoint: None,
             counted: None,
             log: None,
+            ended: false,
             series,
             begun,
             worker: worker.clone(),
@@ -100,16 +102,10 @@ impl Record {
         if let Err(error) = outcome {
             self.error.get_or_insert(error.class());
         }
-        self.close();
+        self.ended = true;
     }
 
-    /// The client went away.
-    pub(crate) fn abandon(mut self) {
-        self.error.get_or_insert(ErrorClass::ClientGone);
-        self.close();
-    }
-
-    fn close(self) {
+    fn close(&mut self) {
         let outcome = Outcome {
             status: self.status,
             error: self.error,
@@ -117,12 +113,22 @@ impl Record {
             total: self.begun.elapsed(),
             bytes_in: self
                 .request
+                .as_ref()
                 .map_or(self.request_bytes, |progress| progress.bytes()),
             bytes_out: self.bytes_out,
         };
         self.series.finish(&outcome);
-        if let Some(entry) = self.log {
+        if let Some(entry) = self.log.take() {
             self.worker.log(*entry, &outcome);
         }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.error.get_or_insert(ErrorClass::ClientGone);
+        }
+        self.close();
     }
 }

@@ -30,7 +30,8 @@ pub(crate) fn status_of(class: ErrorClass) -> StatusCode {
         ErrorClass::ConnectTimeout
         | ErrorClass::ResponseTimeout
         | ErrorClass::BodyTimeout
-        | ErrorClass::WholeTimeout => StatusCode::GATEWAY_TIMEOUT,
+        | ErrorClass::WholeTimeout
+        | ErrorClass::ClientDeadline => StatusCode::GATEWAY_TIMEOUT,
         ErrorClass::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorClass::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorClass::BadBody | ErrorClass::ClientGone => StatusCode::BAD_REQUEST,

@@ -1,7 +1,7 @@
 //! An upgraded connection: bytes both ways, untouched, until both sides end, both are silent too long, or a drain ends.
 
-use crate::body::BodyError;
 use crate::connection::Held;
+use crate::metrics::ErrorClass;
 use crate::record::Record;
 use crate::upstream::Stream;
 use crate::worker::Worker;
@@ -33,18 +33,43 @@ pub(crate) fn open(
     held.waiting.request_begun();
     let idle = worker.shared.config.limits.tunnel_idle;
     tokio::task::spawn_local(async move {
-        match run(downstream, upstream, &held, idle).await {
-            Ok((up, down)) => {
-                record.request_bytes = up;
-                record.bytes_out = down;
-                record.finish(Ok(()));
-            }
-            Err(error) => {
-                tracing::debug!(%error, "tunnel ended");
-                record.finish(Err(&BodyError::Idle(idle)));
-            }
+        let seen = Rc::new(Seen::new());
+        if let Err(error) = run(downstream, upstream, &held, idle, &seen).await {
+            tracing::debug!(%error, "tunnel ended");
+            record.error = seen.blame(&error);
         }
+        record.request_bytes = seen.from_downstream.get();
+        record.bytes_out = seen.from_upstream.get();
+        record.finish(Ok(()));
     });
+}
+
+/// What went through a tunnel.
+struct Seen {
+    last: Cell<Instant>,
+    from_downstream: Cell<u64>,
+    from_upstream: Cell<u64>,
+    upstream_failed: Cell<bool>,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self {
+            last: Cell::new(Instant::now()),
+            from_downstream: Cell::new(0),
+            from_upstream: Cell::new(0),
+            upstream_failed: Cell::new(false),
+        }
+    }
+
+    /// Silence and our own drain are nobody's fault.
+    fn blame(&self, error: &io::Error) -> Option<ErrorClass> {
+        match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => None,
+            _ if self.upstream_failed.get() => Some(ErrorClass::UpstreamReset),
+            _ => Some(ErrorClass::ClientGone),
+        }
+    }
 }
 
 async fn run(
@@ -52,23 +77,26 @@ async fn run(
     (upstream, read_ahead): (Stream, Bytes),
     held: &Held,
     idle: Duration,
-) -> io::Result<(u64, u64)> {
-    let downstream = downstream.await.map_err(io::Error::other)?;
-    let last = Rc::new(Cell::new(Instant::now()));
+    seen: &Rc<Seen>,
+) -> io::Result<()> {
+    let downstream = TokioIo::new(downstream.await.map_err(io::Error::other)?);
     let mut downstream = Noted {
-        io: TokioIo::new(downstream),
-        last: last.clone(),
+        io: downstream,
+        seen: seen.clone(),
+        upstream: false,
     };
     let mut upstream = Noted {
         io: upstream,
-        last: last.clone(),
+        seen: seen.clone(),
+        upstream: true,
     };
+    seen.from_upstream.set(read_ahead.len() as u64);
     downstream.write_all(&read_ahead).await?;
     let copy =
         copy_bidirectional_with_sizes(&mut downstream, &mut upstream, BUFFER_BYTES, BUFFER_BYTES);
     tokio::select! {
-        copied = copy => copied,
-        () = silence(&last, idle) => Err(io::ErrorKind::TimedOut.into()),
+        copied = copy => copied.map(|_| ()),
+        () = silence(&seen.last, idle) => Err(io::ErrorKind::TimedOut.into()),
         () = held.cut() => Err(io::ErrorKind::Interrupted.into()),
     }
 }
@@ -80,10 +108,30 @@ async fn silence(last: &Cell<Instant>, idle: Duration) {
     }
 }
 
-/// A stream that notes when it was last read.
+/// A stream that notes what is read, when, and whether it fails.
 struct Noted<S> {
     io: S,
-    last: Rc<Cell<Instant>>,
+    seen: Rc<Seen>,
+    upstream: bool,
+}
+
+impl<S> Noted<S> {
+    fn note<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if self.upstream && matches!(done, Poll::Ready(Err(_))) {
+            self.seen.upstream_failed.set(true);
+        }
+        done
+    }
+
+    fn count(&self, bytes: usize) {
+        let side = if self.upstream {
+            &self.seen.from_upstream
+        } else {
+            &self.seen.from_downstream
+        };
+        side.set(side.get() + bytes as u64);
+        self.seen.last.set(Instant::now());
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
@@ -92,11 +140,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if read.is_ready() {
-            self.last.set(Instant::now());
+        if buf.filled().len() > before {
+            self.count(buf.filled().len() - before);
         }
-        read
+        self.note(read)
     }
 }
 
@@ -106,14 +155,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.note(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.note(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.note(shut)
     }
 }

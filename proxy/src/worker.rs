@@ -25,6 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// How long an installed table waits for requests that chose by the one before and are not on the wire:
 /// longer than three attempts to connect.
@@ -130,9 +131,13 @@ impl Worker {
         self.pool.reap(Instant::now(), |id| known.contains(&id));
     }
 
-    async fn drain(&self, grace: Duration, stop: &Notify) {
+    async fn drain(&self, grace: Duration, stop: &Notify, accepting: &mut Vec<JoinHandle<()>>) {
         self.connections.drain();
         stop.notify_waiters();
+        for task in accepting.drain(..) {
+            // One that panicked has nothing left to accept.
+            let _ = task.await;
+        }
         if tokio::time::timeout(grace, self.connections.emptied())
             .await
             .is_err()
@@ -159,12 +164,14 @@ pub(crate) fn run(
     runtime.block_on(async {
         let worker = Worker::new(index, shared);
         let stop = Rc::new(Notify::new());
+        let mut accepting = Vec::new();
         for (kind, socket) in sockets {
             let listener = tokio::net::TcpListener::from_std(socket)?;
-            tokio::task::spawn_local(accept::run(listener, kind, worker.clone(), stop.clone()));
+            let accept = accept::run(listener, kind, worker.clone(), stop.clone());
+            accepting.push(tokio::task::spawn_local(accept));
         }
         tokio::task::spawn_local(reap(worker.clone()));
-        obey(&worker, commands, &stop).await;
+        obey(&worker, commands, &stop, accepting).await;
         Ok(())
     })
 }
@@ -177,7 +184,12 @@ async fn reap(worker: Rc<Worker>) {
     }
 }
 
-async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>, stop: &Notify) {
+async fn obey(
+    worker: &Rc<Worker>,
+    mut commands: mpsc::Receiver<Command>,
+    stop: &Notify,
+    mut accepting: Vec<JoinHandle<()>>,
+) {
     while let Some(command) = commands.recv().await {
         match command {
             Command::Adopt(done) => {
@@ -189,7 +201,7 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>, stop: 
                 });
             }
             Command::Drain { grace, done } => {
-                worker.drain(grace, stop).await;
+                worker.drain(grace, stop, &mut accepting).await;
                 let _ = done.send(());
                 return;
             }

@@ -65,6 +65,8 @@ pub enum ErrorClass {
     NoEndpoint,
     /// The client went away.
     ClientGone,
+    /// The time that the client itself allowed (`grpc-timeout`) is over.
+    ClientDeadline,
     /// The client stopped sending its body.
     RequestTimeout,
     /// A request body larger than the rule allows.
@@ -83,7 +85,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// Every class, in the order of declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::TlsFailed,
@@ -94,6 +96,7 @@ impl ErrorClass {
         Self::WholeTimeout,
         Self::NoEndpoint,
         Self::ClientGone,
+        Self::ClientDeadline,
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BadBody,
@@ -117,6 +120,7 @@ impl ErrorClass {
             Self::WholeTimeout => "whole_timeout",
             Self::NoEndpoint => "no_endpoint",
             Self::ClientGone => "client_gone",
+            Self::ClientDeadline => "client_deadline",
             Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::BadBody => "bad_body",
@@ -140,9 +144,11 @@ impl ErrorClass {
             | Self::BodyTimeout
             | Self::WholeTimeout
             | Self::NoEndpoint => Side::Upstream,
-            Self::ClientGone | Self::RequestTimeout | Self::BodyTooLarge | Self::BadBody => {
-                Side::Downstream
-            }
+            Self::ClientGone
+            | Self::ClientDeadline
+            | Self::RequestTimeout
+            | Self::BodyTooLarge
+            | Self::BadBody => Side::Downstream,
             Self::AuthFailed | Self::EndpointForbidden | Self::Overloaded | Self::Internal => {
                 Side::Internal
             }

@@ -56,6 +56,7 @@ pub(crate) async fn begin(stream: Stream) -> hyper::Result<Sender> {
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(HEAD_BYTES_MAX)
         .keep_alive_interval(PING_EVERY)
+        .keep_alive_while_idle(true)
         .keep_alive_timeout(PING_TIMEOUT)
         .handshake(TokioIo::new(stream))
         .await?;
