@@ -7,6 +7,7 @@ mod strict;
 
 pub use strict::{Fault, Request, parse};
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 /// What came in since the last look.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Recorded {
     /// All bytes, over all connections.
     pub bytes: Vec<u8>,
@@ -22,6 +23,12 @@ pub struct Recorded {
     pub requests: Vec<Request>,
     /// What was no request.
     pub faults: Vec<Fault>,
+}
+
+impl fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} in \"{}\"", self.faults, self.bytes.escape_ascii())
+    }
 }
 
 /// A recording backend; it stops accepting when dropped.
