@@ -78,7 +78,7 @@ impl Example {
                     expected: String::new(),
                 }),
                 (true, None) => {
-                    steps.last_mut().context("a command first")?.expected += &format!("{line}\n")
+                    steps.last_mut().context("a command first")?.expected += &format!("{line}\n");
                 }
                 (false, _) => {}
             }
