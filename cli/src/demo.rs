@@ -19,6 +19,7 @@ mod world;
 use crate::output::Output;
 use crate::signals::Signals;
 use live::Live;
+use report::Report;
 use scale::Scale;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -45,30 +46,28 @@ pub(crate) struct Args {
     output: Output,
 }
 
-/// How watching ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Watched {
-    ToTheEnd,
-    Interrupted,
-}
-
 type Stage = thread::JoinHandle<anyhow::Result<()>>;
 
 /// Plays all acts before whichever view suits, then prints the report; fails if anything differs.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let live = Arc::new(Live::new(acts::names()));
     let stage = raise(Scale::new(args.quick, args.requests), &live)?;
-    if watch(args, &live, &stage)? == Watched::Interrupted {
-        eprintln!("haldane: interrupted");
-        return Ok(ExitCode::from(INTERRUPTED));
-    }
+    let watched = watch(args, &live, &stage).inspect_err(|_| live.interrupt());
     stage
         .join()
         .map_err(|_| anyhow::anyhow!("the demo panicked"))??;
-    let report = live.report();
+    watched?;
+    if live.is_interrupted() {
+        eprintln!("haldane: interrupted");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    conclude(&live.report(), args)
+}
+
+fn conclude(report: &Report, args: &Args) -> anyhow::Result<ExitCode> {
     match args.output {
         Output::Text => print!("{}", report.text(is_coloured(args))),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+        Output::Json => println!("{}", serde_json::to_string_pretty(report)?),
     }
     Ok(if report.is_as_expected() {
         ExitCode::SUCCESS
@@ -77,7 +76,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Plays the acts on a thread of their own, so that drawing never delays traffic.
+/// Plays the acts on a thread of their own, so that drawing never delays traffic. When it ends, nothing is left of them.
 fn raise(scale: Scale, live: &Arc<Live>) -> io::Result<Stage> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -85,30 +84,32 @@ fn raise(scale: Scale, live: &Arc<Live>) -> io::Result<Stage> {
     let live = live.clone();
     thread::Builder::new()
         .name("demo".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                let mut signals = Signals::listen()?;
-                let interruptible = live.clone();
-                tokio::spawn(async move {
-                    signals.next().await;
-                    interruptible.interrupt();
-                });
-                acts::play(scale, live).await
-            })
-        })
+        .spawn(move || runtime.block_on(play(scale, live)))
 }
 
-fn watch(args: &Args, live: &Live, stage: &Stage) -> anyhow::Result<Watched> {
+async fn play(scale: Scale, live: Arc<Live>) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        played = acts::play(scale, live.clone()) => played,
+        () = live.interrupted() => Ok(()),
+        () = signals.next() => {
+            live.interrupt();
+            Ok(())
+        }
+    }
+}
+
+fn watch(args: &Args, live: &Live, stage: &Stage) -> io::Result<()> {
     if args.output == Output::Json {
-        return Ok(plain::watch(live, stage, &mut io::sink())?);
+        return plain::watch(live, stage, &mut io::sink());
     }
     if !args.plain
         && io::stdout().is_terminal()
         && let Some(screen) = tui::Screen::open()
     {
-        return Ok(screen.watch(live, stage)?);
+        return screen.watch(live, stage);
     }
-    Ok(plain::watch(live, stage, &mut io::stdout())?)
+    plain::watch(live, stage, &mut io::stdout())
 }
 
 /// See <https://no-color.org>.

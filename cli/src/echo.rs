@@ -74,9 +74,18 @@ async fn serve(wanted: Vec<(SocketAddr, Identity)>) -> anyhow::Result<ExitCode> 
         println!("{name} version={version} on {}", backend.address());
     }
     signals.next().await;
-    for backend in backends {
-        let Identity { name, version } = backend.identity().clone();
-        println!("{name} version={version} requests={}", backend.stop().await);
+    // All at once: each waits for requests in flight.
+    let stopping: Vec<_> = backends
+        .into_iter()
+        .map(|backend| tokio::spawn(stop(backend)))
+        .collect();
+    for told in stopping {
+        println!("{}", told.await?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn stop(backend: Backend) -> String {
+    let Identity { name, version } = backend.identity().clone();
+    format!("{name} version={version} requests={}", backend.stop().await)
 }

@@ -42,8 +42,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    log_to_stderr();
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    log_to_stderr(if matches!(command, Command::Demo(_)) {
+        "off"
+    } else {
+        "warn"
+    });
+    let done = match command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
@@ -56,9 +61,9 @@ fn main() -> ExitCode {
     })
 }
 
-/// Warnings, or what `RUST_LOG` asks for.
-fn log_to_stderr() {
-    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+/// So much, or what `RUST_LOG` asks for. The demo draws where a line would be in the way, and counts what goes wrong.
+fn log_to_stderr(level: &str) {
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(asked)
         .with_writer(std::io::stderr)

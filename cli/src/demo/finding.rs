@@ -89,7 +89,7 @@ pub(crate) fn times(sent: u64, what: &str, expected: u64, counted: u64) -> Findi
     Finding {
         sent,
         expected: format!("{} {what}", grouped(expected)),
-        counted: format!("{} {what}", grouped(counted)),
+        counted: grouped(counted),
         ok: expected == counted,
     }
 }

@@ -8,6 +8,7 @@ use super::report::Report;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Shares are shown over this many answers: whole periods of every split of the demo, and soon filled.
 const RECENT: usize = 200;
@@ -17,6 +18,7 @@ const RECENT: usize = 200;
 pub(crate) struct Live {
     began: Instant,
     state: Mutex<Now>,
+    interrupted: watch::Sender<bool>,
 }
 
 /// One moment of it.
@@ -40,8 +42,6 @@ pub(crate) struct Now {
     pub(crate) pulse: Pulse,
     /// How long the demo has been going on.
     pub(crate) elapsed: Duration,
-    /// Whether somebody asked it to stop.
-    pub(crate) interrupted: bool,
     events: Vec<Event>,
     recent: VecDeque<usize>,
     stretch: (f64, f64),
@@ -80,6 +80,7 @@ impl Live {
                 acts,
                 ..Now::default()
             }),
+            interrupted: watch::Sender::new(false),
         }
     }
 
@@ -174,7 +175,22 @@ impl Live {
 
     /// Somebody has seen enough.
     pub(crate) fn interrupt(&self) {
-        self.lock().interrupted = true;
+        self.interrupted.send_replace(true);
+    }
+
+    /// Whether somebody has.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        *self.interrupted.borrow()
+    }
+
+    /// Waits until somebody has.
+    pub(crate) async fn interrupted(&self) {
+        // The sender lives as long as `self`.
+        let _ = self
+            .interrupted
+            .subscribe()
+            .wait_for(|interrupted| *interrupted)
+            .await;
     }
 
     /// What all acts found.

@@ -86,7 +86,8 @@ spec:
     )
 }
 
-/// One of our annotations as a line of YAML. The value is quoted by single quotes, which no value of the demo holds.
+/// One of our annotations as a line of YAML. No value of the demo holds a single quote or a backslash.
 pub(crate) fn annotation(name: &str, value: &str) -> String {
-    format!("haldane.dev/{name}: '{value}'")
+    let quote = if value.contains('"') { '\'' } else { '"' };
+    format!("haldane.dev/{name}: {quote}{value}{quote}")
 }

@@ -1,7 +1,7 @@
 //! The view where there is no terminal: a line for everything worth one, in order, and nothing that moves.
 
+use super::Stage;
 use super::live::{Event, Live};
-use super::{Stage, Watched};
 use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// When `out` takes no more.
-pub(super) fn watch(live: &Live, stage: &Stage, out: &mut dyn Write) -> io::Result<Watched> {
+pub(super) fn watch(live: &Live, stage: &Stage, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "haldane demo: pods, proxy and clients in one process, live traffic through real sockets"
@@ -27,12 +27,8 @@ pub(super) fn watch(live: &Live, stage: &Stage, out: &mut dyn Write) -> io::Resu
             written += 1;
         }
         out.flush()?;
-        if live.now().interrupted {
-            return Ok(Watched::Interrupted);
-        }
         if is_over {
-            writeln!(out)?;
-            return Ok(Watched::ToTheEnd);
+            return writeln!(out);
         }
         thread::sleep(LOOK);
     }
@@ -74,7 +70,7 @@ mod tests {
         }
         let stage = thread::spawn(|| Ok(()));
         let mut out = Vec::new();
-        assert_eq!(watch(&live, &stage, &mut out).unwrap(), Watched::ToTheEnd);
+        watch(&live, &stage, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<_> = text
             .lines()

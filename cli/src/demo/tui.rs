@@ -4,8 +4,8 @@
 mod bar;
 mod draw;
 
+use super::Stage;
 use super::live::Live;
-use super::{Stage, Watched};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
@@ -50,29 +50,33 @@ impl Screen {
         }
     }
 
-    /// Draws until the acts are over or somebody has seen enough.
+    /// Draws until the acts are over, and asks for that when a key says so.
     ///
     /// # Errors
     /// When the terminal goes away.
-    pub(super) fn watch(mut self, live: &Live, stage: &Stage) -> io::Result<Watched> {
+    pub(super) fn watch(mut self, live: &Live, stage: &Stage) -> io::Result<()> {
         loop {
             let is_over = stage.is_finished();
             let now = live.now();
             self.terminal.draw(|frame| draw::draw(frame, &now))?;
-            if now.interrupted || is_asked_to_stop(if is_over { LAST_FRAME } else { FRAME })? {
-                return Ok(Watched::Interrupted);
+            let is_last = is_over && !live.is_interrupted();
+            if is_asked_to_stop(if is_last { LAST_FRAME } else { FRAME })? {
+                live.interrupt();
             }
             if is_over {
-                return Ok(Watched::ToTheEnd);
+                return Ok(());
             }
         }
     }
 }
 
 impl Drop for Screen {
+    /// A terminal that is gone needs no restoring.
     fn drop(&mut self) {
-        // A terminal that is gone needs no restoring.
+        let origin = self.terminal.get_frame().area().as_position();
         let _ = self.terminal.clear();
+        // Clearing leaves the cursor where it was; what comes next belongs where the view stood.
+        let _ = self.terminal.set_cursor_position(origin);
         restore();
     }
 }

@@ -19,6 +19,9 @@ use tokio::task::JoinHandle;
 /// How long requests in flight may take once a backend is stopped: a proxy drops its connections at once, a person who
 /// pressed Ctrl-C does not wait longer.
 const STOP_GRACE: Duration = Duration::from_secs(2);
+/// A stopped backend still takes requests until none came for this long, as a pod with a `preStop` hook does: whoever
+/// sends them may not have heard yet, or have them on the wire.
+const QUIET: Duration = Duration::from_millis(250);
 /// After a failed accept (no file descriptor left, say): long enough not to spin, too short to notice.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
@@ -92,7 +95,7 @@ impl Backend {
         self.pod.requests.load(Relaxed)
     }
 
-    /// Takes no more connections, lets requests finish, and tells how many there were.
+    /// Waits until it is quiet, takes no more connections, lets requests finish, and tells how many there were.
     pub(crate) async fn stop(self) -> u64 {
         // An accept loop that is gone has stopped already.
         let _ = self.stop.send(());
@@ -101,20 +104,39 @@ impl Backend {
     }
 }
 
-async fn accept(listener: TcpListener, pod: Arc<Pod>, mut stopped: oneshot::Receiver<()>) {
+async fn accept(listener: TcpListener, pod: Arc<Pod>, stopped: oneshot::Receiver<()>) {
     let connections = GracefulShutdown::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => serve(stream, &pod, &connections),
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            _ = &mut stopped => break,
-        }
+    tokio::select! {
+        () = accept_all(&listener, &pod, &connections) => {}
+        () = over(stopped, &pod) => {}
     }
     drop(listener);
     // What is not finished by then is cut when the runtime ends.
     let _ = tokio::time::timeout(STOP_GRACE, connections.shutdown()).await;
+}
+
+async fn accept_all(listener: &TcpListener, pod: &Arc<Pod>, connections: &GracefulShutdown) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => serve(stream, pod, connections),
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Waits until somebody stops the backend, and then until it is quiet.
+async fn over(stopped: oneshot::Receiver<()>, pod: &Pod) {
+    // Dropped is stopped.
+    let _ = stopped.await;
+    let quiet = async {
+        let mut before = None;
+        while before != Some(pod.requests.load(Relaxed)) {
+            before = Some(pod.requests.load(Relaxed));
+            tokio::time::sleep(QUIET).await;
+        }
+    };
+    // Whoever goes on sending is cut off all the same.
+    let _ = tokio::time::timeout(STOP_GRACE, quiet).await;
 }
 
 fn serve(stream: TcpStream, pod: &Arc<Pod>, connections: &GracefulShutdown) {
@@ -133,3 +155,6 @@ fn serve(stream: TcpStream, pod: &Arc<Pod>, connections: &GracefulShutdown) {
         let _ = connection.await;
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! From 90/10 to 50/50 while traffic runs: nothing fails, and from then on it is half and half.
 
 use super::{CANARY, Cast, STABLE};
+use crate::demo::counts::Observed;
 use crate::demo::finding::{Found, Share, alike, grouped, shares, times};
 use crate::demo::load::{Anyone, Control};
 use crate::demo::release::Release;
@@ -16,40 +17,43 @@ pub(super) async fn play(cast: &Cast) -> anyhow::Result<Found> {
         .annotate(&[("weights", "stable=90, canary=10")])
         .await?;
     cast.live().expect(0.1);
-    cast.live().stretch(0.0, 0.6);
-    cast.say("live traffic at 90/10");
+    let during = change_amid_traffic(cast, &release).await?;
 
-    let control = Control::new();
-    let (during, changed) = tokio::join!(
-        release.send(cast.endless(), &control, Arc::new(Anyone)),
-        change(cast, &release, &control)
-    );
-    changed?;
-
-    let after = cast.scale.part(2);
+    let requests = cast.scale.part(2);
     cast.live().stretch(0.6, 1.0);
-    cast.say(format!("{} requests more", grouped(after)));
-    let load = cast.load(after, Duration::from_millis(1_700));
-    let halves = release.send(load, &Control::new(), Arc::new(Anyone)).await;
-
+    cast.say(format!("{} requests more", grouped(requests)));
+    let load = cast.load(requests, Duration::from_millis(1_700));
+    let after = release.send(load, &Control::new(), Arc::new(Anyone)).await;
     release.end().await;
+    Ok(found(&during, &after))
+}
+
+fn found(during: &Observed, after: &Observed) -> Found {
     let half = |version| Share {
         version,
-        count: after / 2,
+        count: after.sent / 2,
         within: 1,
     };
-    Ok(Found {
+    let (sent, failed) = (grouped(during.sent), grouped(during.failed));
+    let [stable, canary] = [STABLE, CANARY].map(|version| grouped(after.clients.of(version)));
+    Found {
         act: NAME,
-        headline: format!(
-            "0 of {} failed over the change, then half and half",
-            grouped(during.sent)
-        ),
+        headline: format!("{failed} of {sent} failed meanwhile; then {stable} / {canary}"),
         findings: vec![
             times(during.sent, "failed meanwhile", 0, during.failed),
-            alike(&during, [STABLE, CANARY]),
-            shares(&halves, [half(STABLE), half(CANARY)]),
+            alike(during, [STABLE, CANARY]),
+            shares(after, [half(STABLE), half(CANARY)]),
         ],
-    })
+    }
+}
+
+async fn change_amid_traffic(cast: &Cast, release: &Release) -> anyhow::Result<Observed> {
+    cast.live().stretch(0.0, 0.6);
+    cast.say("live traffic at 90/10");
+    let control = Control::new();
+    let traffic = release.send(cast.endless(), &control, Arc::new(Anyone));
+    let (during, changed) = tokio::join!(traffic, change(cast, release, &control));
+    changed.map(|()| during)
 }
 
 /// Changes the weights amid traffic, and stops the traffic whatever comes of it.

@@ -1,6 +1,7 @@
 //! The canary's pods go away amid traffic: stable takes its part, nothing fails, and what it took is on record.
 
 use super::{CANARY, Cast, STABLE};
+use crate::demo::counts::Observed;
 use crate::demo::finding::{Found, Share, alike, grouped, shares, times};
 use crate::demo::load::{Answer, Anyone, Audience, Control};
 use crate::demo::release::Release;
@@ -17,35 +18,31 @@ pub(super) async fn play(cast: &Cast) -> anyhow::Result<Found> {
         .annotate(&[("weights", "stable=90, canary=10")])
         .await?;
     cast.live().expect(0.1);
-    let (amid, after) = (cast.scale.part(2), cast.scale.part(10));
-    cast.live().stretch(0.0, 0.8);
-    cast.say(format!("{} requests at 90/10", grouped(amid)));
-
-    let watch = Arc::new(Watch {
+    let watch = Watch {
         with_pods: cast.world.tables_acknowledged(),
         late: AtomicU64::new(0),
-    });
-    let control = Control::new();
-    let load = cast.load(amid, Duration::from_millis(2_200));
-    let (during, gone) = tokio::join!(
-        release.send(load, &control, watch.clone()),
-        lose(cast, &release, &control, amid / 2)
-    );
-    gone?;
+    };
+    let watch = Arc::new(watch);
+    let during = lose_amid_traffic(cast, &release, watch.clone()).await?;
 
+    let requests = cast.scale.part(10);
     cast.live().stretch(0.8, 1.0);
     cast.say(format!(
         "{} requests more, without a canary",
-        grouped(after)
+        grouped(requests)
     ));
-    let load = cast.load(after, Duration::from_millis(600));
-    let without = release.send(load, &Control::new(), Arc::new(Anyone)).await;
-
+    let load = cast.load(requests, Duration::from_millis(600));
+    let after = release.send(load, &Control::new(), Arc::new(Anyone)).await;
     release.end().await;
-    let both = during.clone().and(&without);
+    Ok(found(&during, &after, watch.late.load(Relaxed)))
+}
+
+/// Both stretches together are whole periods of one split: losing endpoints does not disturb it.
+fn found(during: &Observed, after: &Observed, late: u64) -> Found {
+    let both = during.clone().and(after);
     let failed_over = both.charged.by("failover");
     let due = failed_over + both.charged.of(CANARY, "split");
-    Ok(Found {
+    Found {
         act: NAME,
         headline: format!(
             "{} failed, stable took {} for the canary",
@@ -54,26 +51,39 @@ pub(super) async fn play(cast: &Cast) -> anyhow::Result<Found> {
         ),
         findings: vec![
             times(both.sent, "failed", 0, both.failed),
-            times(
-                during.sent,
-                "on canary once gone",
-                0,
-                watch.late.load(Relaxed),
-            ),
+            times(during.sent, "on canary once gone", 0, late),
             times(both.sent, "due to canary", both.sent / 10, due),
             times(
-                after,
+                after.sent,
                 "by failover",
-                after / 10,
-                without.charged.by("failover"),
+                after.sent / 10,
+                after.charged.by("failover"),
             ),
-            alike(&during, [STABLE, CANARY]),
+            alike(during, [STABLE, CANARY]),
             shares(
-                &without,
-                [Share::exactly(STABLE, after), Share::exactly(CANARY, 0)],
+                after,
+                [
+                    Share::exactly(STABLE, after.sent),
+                    Share::exactly(CANARY, 0),
+                ],
             ),
         ],
-    })
+    }
+}
+
+async fn lose_amid_traffic(
+    cast: &Cast,
+    release: &Release,
+    watch: Arc<Watch>,
+) -> anyhow::Result<Observed> {
+    let requests = cast.scale.part(2);
+    cast.live().stretch(0.0, 0.8);
+    cast.say(format!("{} requests at 90/10", grouped(requests)));
+    let control = Control::new();
+    let load = cast.load(requests, Duration::from_millis(2_200));
+    let traffic = release.send(load, &control, watch);
+    let (during, lost) = tokio::join!(traffic, lose(cast, release, &control, requests / 2));
+    lost.map(|()| during)
 }
 
 /// Takes the canary's pods away once so many answers came.

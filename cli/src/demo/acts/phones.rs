@@ -1,6 +1,7 @@
 //! A `User-Agent` decides: iPhones see the canary, nobody else does.
 
 use super::{CANARY, Cast, STABLE};
+use crate::demo::counts::Observed;
 use crate::demo::finding::{Found, Share, grouped, shares, times};
 use crate::demo::load::{Answer, Audience, Control};
 use crate::demo::release::Release;
@@ -23,13 +24,11 @@ const AGENTS: [&str; 4] = [
 
 pub(super) async fn play(cast: &Cast) -> anyhow::Result<Found> {
     let release = Release::start(&cast.world, "phones", [(STABLE, 2), (CANARY, 1)]).await?;
-    let settings = [
-        ("match.canary", "header User-Agent ~ \"iPhone\""),
-        ("weights", "stable=100, canary=0"),
-    ];
-    release.annotate(&settings).await?;
-    let requests = cast.scale.part(2) / 100 * 100;
-    let phones = requests / AGENTS.len() as u64;
+    let by_agent = ("match.canary", "header User-Agent ~ \"iPhone\"");
+    release
+        .annotate(&[by_agent, ("weights", "stable=100, canary=0")])
+        .await?;
+    let requests = cast.scale.part(2);
     cast.live().expect(1.0 / AGENTS.len() as f64);
     cast.say(format!(
         "{} requests, one in {} from an iPhone",
@@ -40,35 +39,38 @@ pub(super) async fn play(cast: &Cast) -> anyhow::Result<Found> {
     let crowd = Arc::new(Crowd::default());
     let load = cast.load(requests, Duration::from_millis(2_500));
     let seen = release.send(load, &Control::new(), crowd.clone()).await;
-
     release.end().await;
-    let others = requests - phones;
-    Ok(Found {
+    Ok(found(&seen, &crowd))
+}
+
+fn found(seen: &Observed, crowd: &Crowd) -> Found {
+    let phones = seen.sent / AGENTS.len() as u64;
+    let others = seen.sent - phones;
+    let on_canary = crowd.phones_on_canary.load(Relaxed);
+    let on_stable = crowd.others_on_stable.load(Relaxed);
+    let strays = grouped(others - on_stable);
+    let headline = format!(
+        "{} of {} iPhones on canary, {strays} others",
+        grouped(on_canary),
+        grouped(phones)
+    );
+    let findings = vec![
+        times(phones, "iPhones on canary", phones, on_canary),
+        times(others, "others on stable", others, on_stable),
+        times(phones, "decided by match", phones, seen.charged.by("match")),
+        shares(
+            seen,
+            [
+                Share::exactly(STABLE, others),
+                Share::exactly(CANARY, phones),
+            ],
+        ),
+    ];
+    Found {
         act: NAME,
-        headline: format!("all {} iPhones on the canary, nobody else", grouped(phones)),
-        findings: vec![
-            times(
-                phones,
-                "iPhones on canary",
-                phones,
-                crowd.phones_on_canary.load(Relaxed),
-            ),
-            times(
-                others,
-                "others on stable",
-                others,
-                crowd.others_on_stable.load(Relaxed),
-            ),
-            times(phones, "decided by match", phones, seen.charged.by("match")),
-            shares(
-                &seen,
-                [
-                    Share::exactly(STABLE, others),
-                    Share::exactly(CANARY, phones),
-                ],
-            ),
-        ],
-    })
+        headline,
+        findings,
+    }
 }
 
 #[derive(Default)]

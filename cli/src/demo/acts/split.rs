@@ -1,7 +1,7 @@
 //! 90/10, exactly: request by request over one connection, then at speed over many.
 
 use super::{CANARY, Cast, STABLE};
-use crate::demo::counts::worst_prefix;
+use crate::demo::counts::{Observed, worst_prefix};
 use crate::demo::finding::{Found, Share, grouped, shares, within_one};
 use crate::demo::load::{Answer, Anyone, Audience, CONNECTIONS, Control, Load};
 use crate::demo::release::Release;
@@ -42,22 +42,24 @@ pub(super) async fn play(cast: &Cast) -> anyhow::Result<Found> {
     ));
     let load = cast.load(many, Duration::from_millis(3_300));
     let at_speed = release.send(load, &Control::new(), Arc::new(Anyone)).await;
-
     release.end().await;
-    Ok(Found {
+    Ok(found(&in_order, order.worst(), &at_speed))
+}
+
+fn found(in_order: &Observed, worst: f64, at_speed: &Observed) -> Found {
+    let [stable, canary] = [STABLE, CANARY].map(|version| grouped(at_speed.clients.of(version)));
+    Found {
         act: NAME,
         headline: format!(
-            "of {} exactly {} and {}",
-            grouped(many),
-            grouped(many / 10 * 9),
-            grouped(many / 10)
+            "{} requests: {stable} stable, {canary} canary",
+            grouped(at_speed.sent)
         ),
         findings: vec![
-            within_one(few, order.worst()),
-            shares(&in_order, tenth(few)),
-            shares(&at_speed, tenth(many)),
+            within_one(in_order.sent, worst),
+            shares(in_order, tenth(in_order.sent)),
+            shares(at_speed, tenth(at_speed.sent)),
         ],
-    })
+    }
 }
 
 /// Nine parts and one part of a whole number of tens.

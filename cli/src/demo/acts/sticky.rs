@@ -58,13 +58,10 @@ pub(super) async fn play(cast: &Cast) -> anyhow::Result<Found> {
 
     release.end().await;
     let Moves { joined, left } = raised.moves;
+    let changed = again.moves.joined + again.moves.left;
     Ok(Found {
         act: NAME,
-        headline: format!(
-            "all keep theirs; at 30 % {} join, {} leave",
-            grouped(joined),
-            grouped(left)
-        ),
+        headline: format!("{changed} changed version; at 30 % {joined} joined and {left} left"),
         findings: findings(&first, &again, &raised, &aborted),
     })
 }
