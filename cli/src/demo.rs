@@ -21,7 +21,7 @@ use crate::signals::Signals;
 use live::Live;
 use report::Report;
 use scale::Scale;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -65,10 +65,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn conclude(report: &Report, args: &Args) -> anyhow::Result<ExitCode> {
-    match args.output {
-        Output::Text => print!("{}", report.text(is_coloured(args))),
-        Output::Json => println!("{}", serde_json::to_string_pretty(report)?),
-    }
+    let text = match args.output {
+        Output::Text => report.text(is_coloured(args)),
+        Output::Json => serde_json::to_string_pretty(report)? + "\n",
+    };
+    io::stdout().write_all(text.as_bytes())?;
     Ok(if report.is_as_expected() {
         ExitCode::SUCCESS
     } else {
