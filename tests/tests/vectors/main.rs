@@ -3,6 +3,8 @@
 //! What two readers could understand differently is refused before the backend sees a byte of it; what is forwarded is
 //! written anew in the one canonical form. Each row is sent in one write and byte by byte.
 
+mod answers;
+mod exchanges;
 mod generated;
 mod rows;
 
