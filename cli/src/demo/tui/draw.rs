@@ -181,7 +181,7 @@ fn draw_latency(frame: &mut Frame<'_>, area: Rect, now: &Now) {
 }
 
 /// A latency in microseconds that is good on any machine.
-const LATENCY_LOW: u64 = 1_000;
+const LATENCY_LOW: u64 = 500;
 
 fn millis(latency: Duration) -> String {
     let ms = latency.as_secs_f64() * 1_000.0;
