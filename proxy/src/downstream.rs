@@ -186,8 +186,12 @@ where
         held.waiting.multiplexes();
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        let (worker, connection) = (worker.clone(), connection.clone());
-        async move { Ok::<Response<Body>, Infallible>(answer(worker, connection, request).await) }
+        // On the heap: hyper moves what it is given several times, and this is some kilobytes.
+        Box::pin(infallible(answer(
+            worker.clone(),
+            connection.clone(),
+            request,
+        )))
     });
     let served = if h2 {
         Serve::new(http2_server().serve_connection(io, service), held).await
@@ -199,6 +203,12 @@ where
         .await
     };
     served.map_err(io::Error::other)
+}
+
+async fn infallible(
+    answer: impl Future<Output = Response<Body>>,
+) -> Result<Response<Body>, Infallible> {
+    Ok(answer.await)
 }
 
 fn http1_server() -> http1::Builder {

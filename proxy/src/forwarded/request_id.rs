@@ -3,6 +3,14 @@
 use super::names::X_REQUEST_ID;
 use super::only;
 use http::{HeaderMap, HeaderValue};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use std::cell::RefCell;
+
+thread_local! {
+    // An identifier must be unique, not secret, so the fast generator does.
+    static RANDOM: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
+}
 
 /// The longest identifier taken over, in bytes: log fields are cut off above it.
 const ID_BYTES_MAX: usize = 128;
@@ -21,7 +29,10 @@ fn is_sane(id: &HeaderValue) -> bool {
 fn fresh() -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(rand::random::<[u8; 16]>()) {
+    for (pair, byte) in text
+        .chunks_exact_mut(2)
+        .zip(RANDOM.with_borrow_mut(SmallRng::random::<[u8; 16]>))
+    {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
