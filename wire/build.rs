@@ -1,0 +1,8 @@
+//! Compiles the protocol with protox, so that no `protoc` has to be installed.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files = protox::compile(["haldane/push/v1/push.proto"], ["proto"])?;
+    println!("cargo::rerun-if-changed=proto");
+    tonic_prost_build::configure().compile_fds(files)?;
+    Ok(())
+}
