@@ -88,6 +88,15 @@ impl Process {
         found.with_context(|| format!("no line {prefix:?}; {}", self.printed()))
     }
 
+    /// Whether a line on standard output after `mark` that starts with `prefix` is there already.
+    pub fn has_line(&self, mark: Mark, prefix: &str) -> bool {
+        let lines = self.stdout.borrow();
+        lines
+            .iter()
+            .skip(mark.0)
+            .any(|line| line.starts_with(prefix))
+    }
+
     /// Behind the first line on standard output after `mark` that contains `part`.
     ///
     /// # Errors
