@@ -3,6 +3,9 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["haldane/push/v1/push.proto"], ["proto"])?;
     println!("cargo::rerun-if-changed=proto");
-    tonic_prost_build::configure().compile_fds(files)?;
+    // `Bytes` is shared where `Vec<u8>` is copied: an object is encoded once for all proxies.
+    tonic_prost_build::configure()
+        .bytes(".")
+        .compile_fds(files)?;
     Ok(())
 }
