@@ -6,17 +6,33 @@
 //! [`betting`] holds the two tests, [`Evidence`] the counts they read. `docs/decisions.md` tells how a decision comes about.
 
 pub mod betting;
+pub mod decide;
+mod decision;
 pub mod evidence;
+pub mod explain;
 pub mod interval;
+pub mod judge;
+pub mod latency;
 pub mod number;
+pub mod plan;
+mod state;
 mod stratum;
 mod tally;
+mod terms;
 mod tolerance;
 pub mod watermark;
 
+pub use decide::decide;
+pub use decision::{Action, Decision, Figures, Reason};
 pub use evidence::{Arm, Arms, Counts, Evidence, Report, ReportError, Totals};
+pub use explain::{Explanation, explain};
 pub use interval::RatioInterval;
+pub use judge::{Finding, Judgement, Measure, judge};
+pub use latency::{Latency, Threshold};
 pub use number::NumberError;
+pub use plan::{Mode, OnAbort, Plan};
+pub use state::{Move, Phase, State};
 pub use stratum::{ShareError, Stratum};
 pub use tally::Tally;
+pub use terms::Terms;
 pub use tolerance::{Tolerance, ToleranceError};
