@@ -43,14 +43,17 @@ impl Split {
             Some(all) => all,
             None => Arc::new(faults.note(Shares::new(specs, &weights, seed))?),
         };
-        let live = live_weights(specs, resolver);
-        if live == weights {
+        if specs.iter().all(|spec| resolver.is_live(&spec.backend)) {
             return Some(Self {
                 live: Some(all.clone()),
                 all,
             });
         }
-        let old = before.and_then(|before| kept(before.split.live.as_ref()?, &live));
+        // Never the shares of all, also where only versions of weight 0 are empty: who stands in for a forced version
+        // must not take a ticket of the split.
+        let live = live_weights(specs, resolver);
+        let apart = |split: &'_ Self| split.live.clone().filter(|l| !Arc::ptr_eq(l, &split.all));
+        let old = before.and_then(|before| kept(&apart(&before.split)?, &live));
         // With all weights zero, nobody is left; no other error is possible, as fewer versions have no longer a period.
         let live = old.or_else(|| Shares::new(specs, &live, !seed).ok().map(Arc::new));
         Some(Self { all, live })

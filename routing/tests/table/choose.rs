@@ -199,6 +199,27 @@ fn a_forced_version_fails_over_too() {
 }
 
 #[test]
+fn who_stands_in_for_a_forced_version_takes_no_ticket_of_the_split() {
+    let spec = |preview: &str| {
+        split(&format!("a=1, b=1, preview={preview}"), |spec| {
+            spec.forced = vec![forced("preview", &["header x present"])];
+        })
+    };
+    // Also where the version was there before, and everybody had the same shares.
+    let table = rebuild(&spec("0!"), Some(&build(&spec("0"))));
+    let (mut a, mut b) = (0_u32, 0_u32);
+    for _ in 0..200 {
+        let forced = outcome(&table, choose(&table, "GET h/; x: 1"));
+        assert!(forced.ends_with(" failover from preview"), "{forced}");
+        match &*outcome(&table, choose(&table, "GET h/")) {
+            "a split" => a += 1,
+            _ => b += 1,
+        }
+        assert!(a.abs_diff(b) <= 1, "{a} and {b}");
+    }
+}
+
+#[test]
 fn terminating_endpoints_serve_only_where_none_is_ready() {
     use haldane_routing::spec::EndpointState::Terminating;
     let mut spec = split("only=1", |_| ());
