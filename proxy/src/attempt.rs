@@ -24,6 +24,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
 
+/// HTTP/1.1 is written by the request's own future.
+const H1_TURNS: u8 = 0;
+/// HTTP/2 is written by the task of its connection, which runs once before this future does again.
+const H2_TURNS: u8 = 1;
+
 /// An answer's head.
 pub(crate) enum Reply {
     Response(Response<Answer>),
@@ -43,6 +48,8 @@ pub(crate) enum Again {
     Safe,
     /// Yes, and the endpoint is not to blame: an idle connection was closed as we used it.
     Stale,
+    /// Yes, and the endpoint is not to blame: the table that led here is out of force.
+    Late,
 }
 
 /// Why there is no answer.
@@ -101,6 +108,7 @@ impl Exchange<'_> {
                 (h1::Connection::new(stream, h1::Limits::default()), body)
             }
         };
+        let body = self.check_late(body)?;
         let head = RequestHead {
             method: &self.outgoing.method,
             target: &self.outgoing.target,
@@ -111,7 +119,9 @@ impl Exchange<'_> {
         let back = Back::new(self.worker.clone(), self.endpoint.id);
         let idempotent = self.outgoing.method.is_idempotent();
         let spare = body.duplicate();
-        let sent = self.in_time(h1::send(connection, head, body, back)).await?;
+        let sent = self
+            .in_time(h1::send(connection, head, body, back), H1_TURNS)
+            .await?;
         sent.map(from_h1).map_err(|error| {
             let mut failed = h1_failed(error, idempotent);
             failed.body = failed.body.or(spare);
@@ -130,10 +140,11 @@ impl Exchange<'_> {
             Some(sender) => (sender, body),
             None => self.begin_h2(body).await?,
         };
+        let body = self.check_late(body)?;
         let spare = body.duplicate();
         let request = self.h2_request(body)?;
         let outgoing = self.outgoing;
-        let sent = self.in_time(sender.send(request)).await?;
+        let sent = self.in_time(sender.send(request), H2_TURNS).await?;
         sent.map(|response| Reply::Response(response.map(Answer::H2)))
             .map_err(|error| {
                 let again = match h2::is_unprocessed(&error) {
@@ -147,6 +158,18 @@ impl Exchange<'_> {
                     body: spare,
                 }
             })
+    }
+
+    /// A table that was acknowledged while this request waited for its connection forbids to use it.
+    fn check_late(&self, body: RequestBody) -> Result<RequestBody, Failed> {
+        if self.unsent.as_ref().is_some_and(Unsent::is_late) {
+            return Err(Failed {
+                class: ErrorClass::ConnectTimeout,
+                again: Again::Late,
+                body: Some(body),
+            });
+        }
+        Ok(body)
     }
 
     fn h2_request(&self, body: RequestBody) -> Result<Request<RequestBody>, Failed> {
@@ -226,15 +249,26 @@ impl Exchange<'_> {
         }))
     }
 
-    /// Polls `sending` until it is done or out of time. Once it waits, the head is on the wire.
-    async fn in_time<T>(self, sending: impl Future<Output = T>) -> Result<T, Failed> {
+    /// Polls `sending` until it is done or out of time. Once it has waited for `turns` of the worker and waits again, the
+    /// head is on the wire.
+    async fn in_time<T>(
+        self,
+        sending: impl Future<Output = T>,
+        mut turns: u8,
+    ) -> Result<T, Failed> {
         let mut sending = pin!(sending);
         let mut watch = Watch::new(self.outgoing);
         poll_fn(|cx| {
             if let Poll::Ready(done) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
-            *self.unsent = None;
+            match turns.checked_sub(1) {
+                None => *self.unsent = None,
+                Some(left) => {
+                    turns = left;
+                    cx.waker().wake_by_ref();
+                }
+            }
             watch.poll(cx).map(|class| Err(Failed::never(class)))
         })
         .await

@@ -1,7 +1,7 @@
 //! Passing a request on: version, endpoint, attempts, and the answer on its way back.
 //!
-//! The version is chosen once. A second attempt goes to another endpoint of the same version, takes no ticket, and
-//! happens only where nothing can have been done twice.
+//! The version is chosen once. A second attempt goes to another endpoint of the same version as long as the table in
+//! force has one, takes no ticket, and happens only where nothing can have been done twice.
 
 use crate::affinity::Affinity;
 use crate::answer::{Call, Routed};
@@ -17,12 +17,13 @@ use crate::mirror;
 use crate::outgoing::{self, Outgoing};
 use crate::record::Record;
 use crate::respond;
-use crate::snapshot::{LiveBackend, LocalRule, Unsent};
+use crate::snapshot::{LocalRule, Unsent};
+use crate::target::{Followed, Target};
 use crate::tunnel;
 use crate::upstream::Stream;
 use crate::worker::Worker;
 use bytes::Bytes;
-use haldane_routing::{Balance, Choice, Forward};
+use haldane_routing::{Balance, By, Choice, Forward};
 use http::{Response, Version};
 use hyper::upgrade::OnUpgrade;
 use std::rc::Rc;
@@ -90,12 +91,12 @@ async fn exchange(
     let body = intake(call, routed, record, forward.timeouts().idle).await?;
     let outgoing = outgoing::prepare(call, routed, forward, record);
     mirror::send(&call.worker, routed, forward, &outgoing, &body);
-    let backend = forward.versions()[choice.version.index()].backend();
-    let route = Route {
+    let mut route = Route {
         worker: &call.worker,
         rule: &routed.rule,
         forward,
-        backend: &routed.local.snapshot.backends[backend.index()],
+        choice,
+        target: Target::of(routed, forward, choice),
         hash: affinity.hash(),
     };
     let reply = route.attempts(&outgoing, body, unsent, record).await?;
@@ -142,14 +143,15 @@ struct Route<'a> {
     worker: &'a Rc<Worker>,
     rule: &'a LocalRule,
     forward: &'a Forward,
-    backend: &'a LiveBackend,
+    choice: &'a Choice,
+    target: Target,
     hash: Option<u64>,
 }
 
 impl Route<'_> {
     /// Attempts until there is an answer, or no safe attempt is left.
     async fn attempts(
-        &self,
+        &mut self,
         outgoing: &Outgoing,
         mut body: RequestBody,
         mut unsent: Option<Unsent>,
@@ -165,7 +167,7 @@ impl Route<'_> {
             let fresh = stale >= STALE_MAX;
             let failed = match attempt(
                 self.worker,
-                (self.backend, endpoint),
+                (self.target.backend(), endpoint),
                 outgoing,
                 body,
                 &mut unsent,
@@ -181,7 +183,9 @@ impl Route<'_> {
             };
             match failed.again {
                 Again::Stale if stale < STALE_MAX => stale += 1,
-                Again::Safe | Again::Stale => left = self.allow(&failed, endpoint, left)?,
+                Again::Safe | Again::Stale | Again::Late => {
+                    left = self.allow(&failed, endpoint, left)?;
+                }
                 Again::Never => return Err(self.blame(&failed, endpoint)),
             }
             if failed.again == Again::Safe {
@@ -190,17 +194,39 @@ impl Route<'_> {
             body = failed.body.ok_or(failed.class)?;
             self.worker.metrics.retried();
             again = true;
+            self.follow(record)?;
+            unsent = Some(self.target.unsent());
         }
+    }
+
+    /// Where the version that is due takes the request no more, another one's attempt is charged to it.
+    fn follow(&mut self, record: &mut Record) -> Result<(), ErrorClass> {
+        match self.target.follow(self.worker, self.choice.by) {
+            Followed::Stayed => {}
+            Followed::Nowhere => return Err(ErrorClass::NoEndpoint),
+            Followed::Moved => {
+                let (metrics, worker) = (&self.worker.shared.metrics, self.worker.index);
+                let drawn = Some(self.choice.drawn);
+                let series = self.rule.series(drawn, By::Failover, metrics, worker);
+                record.moves_to(series, By::Failover.as_str());
+            }
+        }
+        Ok(())
     }
 
     fn endpoint(&self, tried: &[u32]) -> Option<&Arc<Endpoint>> {
         let mut rng = self.worker.rng.borrow_mut();
         let policy = match (self.hash, self.forward.balance()) {
             (Some(key), _) => Policy::Hash(key),
-            (None, Balance::RoundRobin) => Policy::RoundRobin(&self.backend.turn),
+            (None, Balance::RoundRobin) => Policy::RoundRobin(&self.target.backend().turn),
             (None, _) => Policy::LeastLoaded(&mut rng),
         };
-        balance::choose(&self.backend.endpoints, policy, tried, self.now_ms())
+        balance::choose(
+            &self.target.backend().endpoints,
+            policy,
+            tried,
+            self.now_ms(),
+        )
     }
 
     fn now_ms(&self) -> u64 {
@@ -221,8 +247,10 @@ impl Route<'_> {
     }
 
     fn blame(&self, failed: &Failed, endpoint: &Endpoint) -> ErrorClass {
-        if failed.class.side() == Side::Upstream && endpoint.failed(self.now_ms()) {
-            tracing::warn!(endpoint = ?endpoint.address, backend = self.backend.name(), "ejected");
+        let guilty = failed.again != Again::Late && failed.class.side() == Side::Upstream;
+        if guilty && endpoint.failed(self.now_ms()) {
+            let backend = self.target.backend().name();
+            tracing::warn!(endpoint = ?endpoint.address, backend, "ejected");
             self.worker.metrics.ejected();
         }
         failed.class

@@ -33,6 +33,7 @@ mod respond;
 mod retry;
 mod runtime;
 mod snapshot;
+mod target;
 pub mod tls;
 mod tunnel;
 pub mod upstream;

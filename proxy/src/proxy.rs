@@ -135,7 +135,7 @@ impl Proxy {
     }
 
     /// Puts a table in force, whole or not at all. When this returns, every worker routes by it and no request that
-    /// chose its version by an older one is still to be sent (or it is stuck connecting for more than 5 s).
+    /// chose its version by an older one is still to be sent: those that were stuck for more than 5 s choose again.
     ///
     /// # Errors
     /// [`Rejected`]; the table before stays in force.

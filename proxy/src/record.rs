@@ -84,6 +84,15 @@ impl Record {
         }
     }
 
+    /// The request goes on under another account of the same version, because something else decided.
+    pub(crate) fn moves_to(&mut self, series: Rc<SeriesShard>, by: &'static str) {
+        series.begin();
+        std::mem::replace(&mut self.series, series).withdraw();
+        if let Some(log) = &mut self.log {
+            log.by = by;
+        }
+    }
+
     /// The response head is there.
     pub(crate) fn head(&mut self, status: u16) {
         self.status = status;

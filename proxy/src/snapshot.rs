@@ -193,6 +193,8 @@ pub(crate) struct Local {
     pub(crate) snapshot: Arc<Snapshot>,
     rules: RefCell<HashMap<RuleIndex, Rc<LocalRule>>>,
     unsent: Cell<usize>,
+    /// Nobody waits any more for what is unsent: it must not be sent by this view.
+    over: Cell<bool>,
     all_sent: tokio::sync::Notify,
 }
 
@@ -202,6 +204,7 @@ impl Local {
             snapshot,
             rules: RefCell::default(),
             unsent: Cell::new(0),
+            over: Cell::new(false),
             all_sent: tokio::sync::Notify::new(),
         })
     }
@@ -241,6 +244,11 @@ impl Local {
         Unsent(self.clone())
     }
 
+    /// What is still unsent must choose again.
+    pub(crate) fn end(&self) {
+        self.over.set(true);
+    }
+
     /// Waits until no request that chose by this view is still unsent.
     pub(crate) async fn all_sent(&self) {
         while self.unsent.get() > 0 {
@@ -251,6 +259,13 @@ impl Local {
 
 /// See [`Local::unsent`].
 pub(crate) struct Unsent(Rc<Local>);
+
+impl Unsent {
+    /// Whether a newer table was acknowledged meanwhile.
+    pub(crate) fn is_late(&self) -> bool {
+        self.0.over.get()
+    }
+}
 
 impl Drop for Unsent {
     fn drop(&mut self) {

@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// How long an installed table waits for requests that chose by the one before and are not on the wire:
-/// longer than three attempts to connect.
+/// How long an installed table waits for requests that chose by the one before and are not on the wire: longer than three
+/// attempts to connect usually take. What is unsent then chooses again.
 const ADOPT_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What all workers share.
@@ -110,13 +110,12 @@ impl Worker {
     async fn adopt(&self) {
         self.current();
         let before = self.before.take();
-        if let Some(before) = before
-            && tokio::time::timeout(ADOPT_WAIT_MAX, before.all_sent())
-                .await
-                .is_err()
-        {
-            tracing::warn!("requests of the table before are still connecting");
+        let Some(before) = before else { return };
+        let sent = tokio::time::timeout(ADOPT_WAIT_MAX, before.all_sent()).await;
+        if sent.is_err() {
+            tracing::warn!("requests of the table before are still connecting; they choose again");
         }
+        before.end();
     }
 
     fn reap(&self) {

@@ -1,7 +1,8 @@
 //! Which version gets a request, and how it is passed on, as parsed.
 //!
-//! The choice itself is in `choose`, the line that sticky users stand on in `line`, their tickets in `ticket`.
+//! The choice itself is in `choose`, that for a second attempt in `again`, the line that sticky users stand on in `line`, their tickets in `ticket`.
 
+mod again;
 mod balance;
 mod choose;
 mod forced;

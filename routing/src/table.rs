@@ -72,6 +72,13 @@ impl Table {
         &self.rules
     }
 
+    /// The place of the rule of this id. Looks at one rule after the other.
+    #[must_use]
+    pub fn index_of(&self, id: &str) -> Option<RuleIndex> {
+        let at = self.rules.iter().position(|rule| rule.id() == id);
+        at.map(RuleIndex::new)
+    }
+
     /// The backends; a [`crate::BackendIndex`] is a place here. A backend keeps its place over updates where it can.
     #[must_use]
     pub fn backends(&self) -> &[Arc<Backend>] {

@@ -9,16 +9,18 @@ use haldane_tests::serve::Serve;
 use haldane_tests::shop::front_page;
 use haldane_tests::tls::Certificate;
 use haldane_tests::within;
+use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Enough turns through the one worker for it to have looked at everything it was told before.
 const TURNS: usize = 8;
 
-/// A backend that lets a connection wait for its TLS handshake as long as the test likes.
+/// A backend that lets a connection wait for its TLS handshake, and a request for its answer, as long as the test likes.
 struct Hesitant {
     listener: TcpListener,
     tls: TlsAcceptor,
@@ -41,20 +43,18 @@ impl Hesitant {
         Ok(within("a connection", self.listener.accept()).await??.0)
     }
 
-    /// Goes on with it, and answers what is asked over it; the request, or nothing where the other side closes.
-    async fn answer(&self, stream: TcpStream) -> anyhow::Result<String> {
+    /// Goes on with a connection until it has brought a request, which waits from now on; nothing where none is sent.
+    async fn request(&self, stream: TcpStream) -> anyhow::Result<(TlsStream<TcpStream>, String)> {
         let mut stream = within("a handshake", self.tls.accept(stream)).await??;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            if within("a request", stream.read_buf(&mut head)).await?? == 0 {
-                return Ok(String::new());
+            // A close without a word is no request either.
+            let read = within("a request", stream.read_buf(&mut head)).await?;
+            if read.unwrap_or(0) == 0 {
+                break;
             }
         }
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nstable")
-            .await?;
-        stream.shutdown().await?;
-        Ok(String::from_utf8(head)?)
+        Ok((stream, String::from_utf8(head)?))
     }
 
     /// Whether nobody has connected since the last look.
@@ -63,10 +63,55 @@ impl Hesitant {
     }
 }
 
+async fn answer(mut stream: TlsStream<TcpStream>) -> anyhow::Result<()> {
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nstable")
+        .await?;
+    Ok(stream.shutdown().await?)
+}
+
+/// Which table is in force.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    /// Everything goes to `stable`.
+    Old,
+    /// Everything goes to `canary`.
+    Flipped,
+    /// `stable` has no endpoint, and what is due there goes to another version, or nowhere.
+    Emptied(&'static str),
+}
+
+impl Table {
+    fn objects(self, stable: SocketAddr, canary: SocketAddr) -> Vec<Value> {
+        let passing = [
+            ("haldane.dev/backend-protocol", "HTTPS"),
+            ("haldane.dev/proxy-connect-timeout", "60"),
+        ];
+        let (weights, on_empty) = match self {
+            Self::Old => ("stable=1, canary=0", "failover"),
+            Self::Flipped => ("stable=0, canary=1", "failover"),
+            Self::Emptied(on_empty) => ("stable=1, canary=1", on_empty),
+        };
+        let splitting = [
+            ("haldane.dev/weights", weights),
+            ("haldane.dev/on-empty", on_empty),
+        ];
+        let mut objects = vec![
+            service("web", &splitting),
+            ingress("web", &passing, SHOP, "web"),
+            pod("web", "canary", canary),
+        ];
+        if !matches!(self, Self::Emptied(_)) {
+            objects.push(pod("web", "stable", stable));
+        }
+        objects
+    }
+}
+
 /// Two colours behind TLS, of which `stable` is active and hesitates.
 struct Colours {
     stable: Hesitant,
-    _canary: Backend,
+    canary: Backend,
     manifests: Manifests,
     serve: Serve,
 }
@@ -77,79 +122,117 @@ impl Colours {
         let stable = Hesitant::start(&certificate).await?;
         let tls = certificate.acceptor(&["http/1.1"])?;
         let canary = Backend::over_tls(naming("canary"), tls).await?;
-        let manifests = Manifests::new()?;
-        let pods = [
-            pod("web", "stable", stable.address()?),
-            pod("web", "canary", canary.address()),
-        ];
-        manifests.write_objects("pods.json", &pods)?;
-        activate(&manifests, "stable")?;
+        let manifests = Manifests::of(&Table::Old.objects(stable.address()?, canary.address()))?;
         // One worker, so that what one request shows holds for all.
         let serve = Serve::start_with(manifests.path(), &["--workers", "1"]).await?;
         Ok(Self {
             stable,
-            _canary: canary,
+            canary,
             manifests,
             serve,
         })
     }
 
-    /// A request that waits for its connection to the old colour.
+    /// A request, and its connection to the old colour, which waits.
     async fn stuck(&self) -> anyhow::Result<(JoinHandle<anyhow::Result<Answer>>, TcpStream)> {
         let mut client = Client::h1(self.serve.http).await?;
         let asking = tokio::spawn(async move { client.ask(front_page()).await });
         Ok((asking, self.stable.asked().await?))
     }
 
-    /// Flips, and returns when the worker routes by the new table; what it has printed before is behind the mark.
-    async fn flip(&self) -> anyhow::Result<Mark> {
+    /// Puts a table in force, and returns when the worker routes by it. What was printed before is behind the mark.
+    async fn install(&self, table: Table) -> anyhow::Result<Mark> {
         let mark = self.serve.mark();
-        activate(&self.manifests, "canary")?;
+        let objects = table.objects(self.stable.address()?, self.canary.address());
+        self.manifests.write_objects("objects.json", &objects)?;
         let published = async {
             while self.serve.metrics().await?.sum("haldane_generation", &[]) < 2.0 {}
             anyhow::Ok(())
         };
         within("the new table", published).await??;
-        self.only_canary(TURNS).await?;
         Ok(mark)
     }
 
-    async fn only_canary(&self, requests: usize) -> anyhow::Result<()> {
+    async fn only_canary(&self) -> anyhow::Result<()> {
         let mut client = Client::h1(self.serve.http).await?;
-        for _ in 0..requests {
+        for _ in 0..TURNS {
             client.ready().await?;
             assert_eq!(client.ask(front_page()).await?.text(), "canary");
         }
+        assert!(self.stable.is_left_alone());
         Ok(())
     }
-}
 
-fn activate(manifests: &Manifests, colour: &str) -> anyhow::Result<()> {
-    let passing = [
-        ("haldane.dev/backend-protocol", "HTTPS"),
-        ("haldane.dev/proxy-connect-timeout", "60"),
-    ];
-    let objects = [
-        service("web", &[("haldane.dev/active", colour)]),
-        ingress("web", &passing, SHOP, "web"),
-    ];
-    manifests.write_objects("web.json", &objects)
+    /// How many requests that were due at the old colour are over, by what decided on them.
+    async fn charged(&self, by: &str) -> anyhow::Result<u64> {
+        let labels = [("version", "stable"), ("by", by)];
+        let metrics = self.serve.metrics().await?;
+        Ok(metrics.sum("haldane_requests_total", &labels) as u64)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flip_waits_for_a_request_that_is_still_connecting() -> anyhow::Result<()> {
     let colours = Colours::serve().await?;
     let (asking, connecting) = colours.stuck().await?;
-    let mark = colours.flip().await?;
+    let mark = colours.install(Table::Flipped).await?;
+    colours.only_canary().await?;
     assert!(
         !colours.serve.has_line(mark, "generation "),
         "a request to the old colour is unsent"
     );
-    let request = colours.stable.answer(connecting).await?;
+    let (stream, request) = colours.stable.request(connecting).await?;
     assert!(request.starts_with("GET / "), "{request}");
+    answer(stream).await?;
     assert_eq!(asking.await??.text(), "stable");
     colours.serve.generation_after(mark).await?;
-    colours.only_canary(TURNS).await?;
-    assert!(colours.stable.is_left_alone());
+    colours.only_canary().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_connects_for_too_long_chooses_again() -> anyhow::Result<()> {
+    let colours = Colours::serve().await?;
+    let (asking, connecting) = colours.stuck().await?;
+    let mark = colours.install(Table::Flipped).await?;
+    colours.serve.generation_after(mark).await?;
+    let (_, request) = colours.stable.request(connecting).await?;
+    assert_eq!(request, "", "the flip is acknowledged");
+    assert_eq!(asking.await??.text(), "canary");
+    colours.only_canary().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_attempt_goes_by_the_table_in_force() -> anyhow::Result<()> {
+    // the table, the status, the answer, what decided
+    let cases = [
+        (Table::Flipped, 200, "canary", "failover"),
+        (Table::Emptied("failover"), 200, "canary", "failover"),
+        (
+            Table::Emptied("hold"),
+            503,
+            "503 Service Unavailable\n",
+            "split",
+        ),
+    ];
+    for (table, status, text, by) in cases {
+        let colours = Colours::serve().await?;
+        let (asking, connecting) = colours.stuck().await?;
+        let (stream, _) = colours.stable.request(connecting).await?;
+        let mark = colours.install(table).await?;
+        colours.serve.generation_after(mark).await?;
+        drop(stream);
+        let answer = asking.await??;
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.text()),
+            (status, text),
+            "{table:?}"
+        );
+        assert!(colours.stable.is_left_alone(), "{table:?}");
+        assert_eq!(colours.charged(by).await?, 1, "{table:?}");
+        if let Some(seen) = colours.canary.last() {
+            let hops: Vec<_> = seen.headers.get_all("x-forwarded-for").iter().collect();
+            assert_eq!(hops, ["127.0.0.1"], "the head is made once");
+        }
+    }
     Ok(())
 }

@@ -86,7 +86,8 @@ impl Series {
 
 /// A worker's handle on its own counters of one series.
 ///
-/// Every [`SeriesShard::begin`] is followed by exactly one [`SeriesShard::finish`] on the same thread.
+/// Every [`SeriesShard::begin`] is followed by exactly one [`SeriesShard::finish`] or [`SeriesShard::withdraw`] on the
+/// same thread.
 #[derive(Clone, Debug)]
 pub struct SeriesShard(Arc<Own<Shard>>);
 
@@ -94,6 +95,11 @@ impl SeriesShard {
     /// A request was assigned to this series.
     pub fn begin(&self) {
         self.0.0.begun.add(1);
+    }
+
+    /// It goes on under another series, and does not count here.
+    pub fn withdraw(&self) {
+        self.0.0.begun.decrement();
     }
 
     /// It is over.

@@ -219,6 +219,46 @@ fn who_stands_in_for_a_forced_version_takes_no_ticket_of_the_split() {
     }
 }
 
+/// Where a request for `version` goes once more, for a `random` at either end.
+#[track_caller]
+fn check_again(spec: &TableSpec, version: &str, by: By, expected: [Option<&str>; 2]) {
+    let table = build(spec);
+    let forward = forward(&table);
+    let name = |version: haldane_routing::VersionIndex| forward.versions()[version.index()].name();
+    let again = |random| forward.again(version, by, random).map(name);
+    assert_eq!([again(0), again(u32::MAX)], expected, "{version} {by:?}");
+}
+
+#[test]
+fn a_second_attempt_stays_with_its_version_while_that_takes_requests() {
+    let all = split("a=6, b=3, c=1!, d=0", |_| ());
+    check_again(&all, "b", By::Split, [Some("b"), Some("b")]);
+    check_again(&all, "d", By::Match, [Some("d"), Some("d")]);
+    check_again(&all, "c", By::Split, [Some("b"), Some("a")]);
+    check_again(&all, "c", By::Match, [Some("b"), Some("a")]);
+    check_again(&all, "gone", By::Sticky, [Some("b"), Some("a")]);
+    check_again(&all, "d", By::Split, [Some("b"), Some("a")]);
+    let held = split("a=6, b=3, c=1!, d=0", hold);
+    check_again(&held, "c", By::Split, [None, None]);
+    check_again(&held, "gone", By::Split, [None, None]);
+    check_again(&held, "d", By::Failover, [Some("b"), Some("a")]);
+    check_again(&split("a=1!, b=0", |_| ()), "a", By::Split, [None, None]);
+}
+
+#[test]
+fn a_second_attempt_takes_no_ticket() {
+    let table = build(&split("a=1, b=1, c=1!", |_| ()));
+    let before = counts(&table, 300);
+    for random in 0..1_000 {
+        assert!(
+            forward(&table)
+                .again("c", By::Split, random << 22)
+                .is_some()
+        );
+    }
+    assert_eq!(counts(&table, 300), before);
+}
+
 #[test]
 fn terminating_endpoints_serve_only_where_none_is_ready() {
     use haldane_routing::spec::EndpointState::Terminating;
