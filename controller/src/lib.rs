@@ -2,7 +2,7 @@
 //!
 //! [`read_manifests`] reads objects from files, [`translate`] turns objects into a [`haldane_routing::spec::TableSpec`]
 //! and says what is wrong with them. Translation is pure: no clock, no network, no randomness, and never a template or
-//! a piece of code: every value is parsed once into a type, or refused.
+//! a piece of code: every value is parsed once into a type, or refused. [`push`] hands tables to proxies.
 
 mod annotations;
 mod backends;
@@ -18,6 +18,7 @@ mod objects;
 mod pattern;
 mod places;
 mod problem;
+pub mod push;
 mod read;
 mod render;
 mod rules;
