@@ -2,7 +2,8 @@
 //!
 //! [`read_manifests`] reads objects from files, [`translate`] turns objects into a [`haldane_routing::spec::TableSpec`]
 //! and says what is wrong with them. Translation is pure: no clock, no network, no randomness, and never a template or
-//! a piece of code: every value is parsed once into a type, or refused. [`push`] hands tables to proxies.
+//! a piece of code: every value is parsed once into a type, or refused. [`push`] hands tables to proxies;
+//! [`live`] does all of it beside a cluster.
 
 mod annotations;
 mod backends;
@@ -13,6 +14,7 @@ mod endpoints;
 mod hint;
 mod ingress;
 mod limits;
+pub mod live;
 mod lookup;
 mod objects;
 mod pattern;

@@ -1,0 +1,154 @@
+//! An object that is invalid changes nothing: what it was when it was last valid stays in force.
+//!
+//! What is remembered is what was written, not what came of it: endpoints, neighbours and certificates go on changing
+//! around an object that is held.
+
+use super::form::Form;
+use super::name::{Kind, ObjectName};
+use super::secrets;
+use super::store::{Store, Undo};
+use crate::problem::Problem;
+use crate::translate::{Options, Translation, translate};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Earlier forms of objects, for as long as they may be needed.
+#[derive(Default)]
+pub(crate) struct LastGood {
+    /// What objects that changed since the last table were in it; `None`: they were not there.
+    before: HashMap<ObjectName, Option<Form>>,
+    /// The last valid form of objects that are invalid now.
+    held: BTreeMap<ObjectName, Form>,
+    /// Objects that were invalid in the last table, held or not.
+    faulty: BTreeSet<ObjectName>,
+}
+
+/// A table, with what is wrong and what was done about it.
+#[derive(Debug, Default)]
+pub(crate) struct Built {
+    pub(crate) translation: Translation,
+    /// The objects that are served as they were when they were last valid.
+    pub(crate) held: BTreeSet<ObjectName>,
+}
+
+impl LastGood {
+    /// An object is about to be otherwise than it was.
+    pub(crate) fn changed(&mut self, name: &ObjectName, was: Option<Form>) {
+        let matters = matches!(name.kind, Kind::Ingress | Kind::Service | Kind::Secret);
+        if matters && !self.faulty.contains(name) && !self.held.contains_key(name) {
+            self.before.entry(name.clone()).or_insert(was);
+        }
+    }
+
+    /// An object was taken away on purpose.
+    pub(crate) fn forget(&mut self, name: &ObjectName) {
+        self.before.remove(name);
+        self.held.remove(name);
+        self.faulty.remove(name);
+    }
+
+    /// Translates. Objects that are `waiting` for something are taken as they were in the last table.
+    pub(crate) fn build(
+        &mut self,
+        store: &mut Store,
+        waiting: &BTreeSet<ObjectName>,
+        options: &Options,
+    ) -> Built {
+        let paused: Vec<_> = waiting
+            .iter()
+            .map(|name| store.swap(name, self.earlier(name)))
+            .collect();
+        let first = translate(store.objects(), options);
+        self.faulty = faulty(&first.problems);
+        let (built, held) = self.with_earlier_forms(first, store, options);
+        undo(store, paused);
+        self.held = held;
+        self.before.retain(|name, _| waiting.contains(name));
+        built
+    }
+
+    /// Faulty objects first; if that does not mend an Ingress, the Secrets that it names.
+    fn with_earlier_forms(
+        &self,
+        first: Translation,
+        store: &mut Store,
+        options: &Options,
+    ) -> (Built, BTreeMap<ObjectName, Form>) {
+        let mut held = self.earlier_of(&self.faulty);
+        let mut swaps = put_all(store, &held);
+        let mut second = retranslated(&swaps, store, options);
+        let present = second.as_ref().unwrap_or(&first);
+        let secrets = self.secrets_of(&faulty(&present.problems), store);
+        let more = self.earlier_of(&secrets);
+        if !more.is_empty() {
+            swaps.extend(put_all(store, &more));
+            second = retranslated(&swaps, store, options).or(second);
+            held.extend(more);
+        }
+        undo(store, swaps);
+        let built = Built {
+            held: held.keys().cloned().collect(),
+            translation: merged(first, second),
+        };
+        (built, held)
+    }
+
+    fn earlier(&self, name: &ObjectName) -> Option<Form> {
+        let before = || self.before.get(name).cloned().flatten();
+        self.held.get(name).cloned().or_else(before)
+    }
+
+    fn earlier_of(&self, names: &BTreeSet<ObjectName>) -> BTreeMap<ObjectName, Form> {
+        let earlier = |name: &ObjectName| Some((name.clone(), self.earlier(name)?));
+        names.iter().filter_map(earlier).collect()
+    }
+
+    /// The Secrets that faulty Ingresses name.
+    fn secrets_of(&self, faulty: &BTreeSet<ObjectName>, store: &Store) -> BTreeSet<ObjectName> {
+        let objects = store.objects().ingresses.iter();
+        let ingresses =
+            objects.filter(|ingress| faulty.contains(&super::form::name_of(&ingress.object)));
+        ingresses
+            .flat_map(|ingress| secrets::named_by(&ingress.object))
+            .collect()
+    }
+}
+
+fn put_all(store: &mut Store, forms: &BTreeMap<ObjectName, Form>) -> Vec<Undo> {
+    forms
+        .iter()
+        .map(|(name, form)| store.swap(name, Some(form.clone())))
+        .collect()
+}
+
+/// The last change is the first to be taken back.
+fn undo(store: &mut Store, swaps: Vec<Undo>) {
+    for swap in swaps.into_iter().rev() {
+        store.undo(swap);
+    }
+}
+
+fn retranslated(swaps: &[Undo], store: &Store, options: &Options) -> Option<Translation> {
+    (!swaps.is_empty()).then(|| translate(store.objects(), options))
+}
+
+/// What is served comes from the second translation; what is wrong, from both.
+fn merged(first: Translation, second: Option<Translation>) -> Translation {
+    let Some(second) = second else { return first };
+    let mut problems = first.problems;
+    for problem in second.problems {
+        if problem.is_error() && !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    Translation {
+        table: second.table,
+        problems,
+    }
+}
+
+fn faulty(problems: &[Problem]) -> BTreeSet<ObjectName> {
+    let errors = problems.iter().filter(|problem| problem.is_error());
+    errors
+        .filter_map(|problem| problem.object.parse().ok())
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! All watches: those that run from the start, and one for each Secret that an Ingress names.
+
+use super::change::{Change, Scope, Seen};
+use super::form::Watched;
+use super::metrics::Metrics;
+use super::name::{Kind, ObjectName};
+use super::watch::{self, Watch};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Debug;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, watch as channel};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// What every watch is given.
+#[derive(Clone)]
+pub(crate) struct Watches {
+    pub(crate) client: Client,
+    pub(crate) seen: mpsc::Sender<Seen>,
+    pub(crate) metrics: Metrics,
+}
+
+/// The watches that run from the start. None of them ends before the index does.
+#[derive(Default)]
+pub(crate) struct Running {
+    pub(crate) tasks: JoinSet<()>,
+    /// Asks a watch to list once more.
+    pub(crate) again: HashMap<Scope, Arc<Notify>>,
+}
+
+impl Watches {
+    /// Watches what a table is made from, in these namespaces or, where none is given, in all.
+    pub(crate) fn start(&self, namespaces: &[String]) -> Running {
+        let mut running = Running::default();
+        self.start_classes(&mut running);
+        let everywhere = [None];
+        let named: Vec<_> = namespaces.iter().map(|name| Some(name.as_str())).collect();
+        let places = if named.is_empty() {
+            &everywhere[..]
+        } else {
+            &named
+        };
+        for place in places {
+            self.start_kind::<Ingress>(Kind::Ingress, *place, &mut running);
+            self.start_kind::<Service>(Kind::Service, *place, &mut running);
+            self.start_kind::<EndpointSlice>(Kind::EndpointSlice, *place, &mut running);
+            self.start_kind::<PartialObjectMeta<Pod>>(Kind::Pod, *place, &mut running);
+        }
+        running
+    }
+
+    fn start_classes(&self, running: &mut Running) {
+        let scope = Scope::all(Kind::IngressClass, None);
+        let api = Api::<IngressClass>::all(self.client.clone());
+        self.spawn(scope, api, running);
+    }
+
+    fn start_kind<K>(&self, kind: Kind, namespace: Option<&str>, running: &mut Running)
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Watched + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let client = self.client.clone();
+        let api = match namespace {
+            Some(namespace) => Api::<K>::namespaced(client, namespace),
+            None => Api::<K>::all(client),
+        };
+        self.spawn(Scope::all(kind, namespace), api, running);
+    }
+
+    fn spawn<K>(&self, scope: Scope, api: Api<K>, running: &mut Running)
+    where
+        K: Resource + Watched + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let watch = self.watch(scope.clone());
+        running.again.insert(scope, watch.again.clone());
+        running.tasks.spawn(watch::run(watch, api));
+    }
+
+    fn watch(&self, scope: Scope) -> Watch {
+        Watch {
+            scope,
+            seen: self.seen.clone(),
+            again: Arc::default(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    /// Watches each Secret that is wanted, by its name alone, for as long as it is wanted.
+    pub(crate) async fn follow_secrets(self, mut wanted: channel::Receiver<BTreeSet<ObjectName>>) {
+        let mut tasks = JoinSet::new();
+        let mut watched = BTreeMap::<ObjectName, AbortHandle>::new();
+        while wanted.changed().await.is_ok() {
+            let now = wanted.borrow_and_update().clone();
+            for name in now
+                .iter()
+                .filter(|name| !watched.contains_key(*name))
+                .cloned()
+                .collect::<Vec<_>>()
+            {
+                watched.insert(name.clone(), self.watch_secret(&name, &mut tasks));
+            }
+            let left: Vec<_> = watched
+                .keys()
+                .filter(|name| !now.contains(*name))
+                .cloned()
+                .collect();
+            for name in left {
+                self.leave(&name, watched.remove(&name)).await;
+            }
+            while tasks.try_join_next().is_some() {}
+        }
+    }
+
+    fn watch_secret(&self, name: &ObjectName, tasks: &mut JoinSet<()>) -> AbortHandle {
+        let api = Api::<Secret>::namespaced(self.client.clone(), &name.namespace);
+        tasks.spawn(watch::run(self.watch(Scope::one(name)), api))
+    }
+
+    async fn leave(&self, name: &ObjectName, task: Option<AbortHandle>) {
+        if let Some(task) = task {
+            task.abort();
+        }
+        let seen = Seen {
+            scope: Scope::one(name),
+            change: Change::Left,
+        };
+        // Nobody listens only when everything ends.
+        let _ = self.seen.send(seen).await;
+    }
+}

@@ -1,0 +1,150 @@
+//! The calls themselves: what is sent for each kind of write, and what an answer means.
+
+use crate::annotations::HALDANE;
+use crate::live::addresses::Addresses;
+use crate::live::book::Entry;
+use crate::live::events;
+use crate::live::form::STATUS;
+use crate::live::metrics::Written;
+use crate::live::name::{Kind, ObjectName};
+use crate::live::parts::Fault;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Who owns the fields that are written here.
+const FIELD_MANAGER: &str = "haldane-controller";
+
+/// How long one write may take, so that a server that hangs does not hold up all others for ever.
+const CALL_MAX: Duration = Duration::from_secs(5);
+
+/// Speaks to the API server.
+pub(crate) struct Call {
+    client: Client,
+    /// The name of this controller, told in Events.
+    identity: String,
+    /// What was refused, so that it is logged once.
+    refused: HashSet<&'static str>,
+}
+
+impl Call {
+    pub(crate) fn new(client: Client, identity: String) -> Self {
+        Self {
+            client,
+            identity,
+            refused: HashSet::new(),
+        }
+    }
+
+    /// Writes the status annotation of an Ingress or a Service.
+    pub(super) async fn status(&mut self, name: &ObjectName, entry: &Entry) -> Written {
+        let result = match name.kind {
+            Kind::Ingress => self.annotate::<Ingress>(name, entry).await,
+            _ => self.annotate::<Service>(name, entry).await,
+        };
+        self.judged("status", result)
+    }
+
+    async fn annotate<K>(&self, name: &ObjectName, entry: &Entry) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let status = json!(entry.status).to_string();
+        let mut body = body(&K::api_version(&()), name, &entry.uid);
+        body["metadata"]["annotations"] = json!({ format!("{HALDANE}{STATUS}"): status });
+        let api = Api::<K>::namespaced(self.client.clone(), &name.namespace);
+        let (how, body) = (
+            PatchParams::apply(FIELD_MANAGER).force(),
+            Patch::Apply(body),
+        );
+        in_time(api.patch_metadata(&name.name, &how, &body)).await?;
+        Ok(())
+    }
+
+    /// Writes where an Ingress is reached.
+    pub(super) async fn addresses(
+        &mut self,
+        name: &ObjectName,
+        uid: &str,
+        addresses: &Addresses,
+    ) -> Written {
+        let mut body = body("networking.k8s.io/v1", name, uid);
+        body["status"] = json!({ "loadBalancer": { "ingress": addresses } });
+        let how = PatchParams::apply(FIELD_MANAGER).force();
+        let api = Api::<Ingress>::namespaced(self.client.clone(), &name.namespace);
+        let result = in_time(api.patch_status(&name.name, &how, &Patch::Apply(body))).await;
+        self.judged("addresses", result)
+    }
+
+    /// Tells a problem, unless it has been told already.
+    pub(super) async fn event(&mut self, fault: &Fault) -> Written {
+        let event = events::event(fault, &self.identity, Timestamp::now());
+        let api = Api::<Event>::namespaced(self.client.clone(), &fault.object.namespace);
+        let result = in_time(api.create(&PostParams::default(), &event)).await;
+        match result {
+            // This process before us, or another, told it already.
+            Err(CallError::Api(kube::Error::Api(status))) if status.code == 409 => Written::Done,
+            result => self.judged("event", result),
+        }
+    }
+
+    fn judged<T>(&mut self, what: &'static str, result: Result<T, CallError>) -> Written {
+        let Err(error) = result else {
+            return Written::Done;
+        };
+        let written = error.written();
+        if written != Written::Forbidden || self.refused.insert(what) {
+            tracing::warn!(what, %error, ?written, "an object cannot be written");
+        }
+        written
+    }
+}
+
+/// With its uid, an object that was deleted meanwhile is not made anew.
+fn body(version: &str, name: &ObjectName, uid: &str) -> Value {
+    json!({
+        "apiVersion": version,
+        "kind": name.kind.as_str(),
+        "metadata": { "namespace": name.namespace, "name": name.name, "uid": uid },
+    })
+}
+
+async fn in_time<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+    let answered = timeout(CALL_MAX, call).await;
+    Ok(answered.map_err(|_| CallError::Slow)??)
+}
+
+/// Why a write came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum CallError {
+    #[error("the API server takes longer than {CALL_MAX:?}")]
+    Slow,
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+}
+
+impl CallError {
+    /// What follows from it.
+    fn written(&self) -> Written {
+        match self {
+            Self::Api(kube::Error::Api(status)) => match status.code {
+                403 => Written::Forbidden,
+                // It is gone, is another object by now, or is not taken in this form: no other try helps.
+                400 | 404 | 409 | 410 | 422 => Written::Refused,
+                _ => Written::Failed,
+            },
+            Self::Slow | Self::Api(_) => Written::Failed,
+        }
+    }
+}
