@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 /// How many failures are kept to be shown.
 const SHOWN_MAX: usize = 5;
@@ -20,6 +22,7 @@ pub struct Load {
     target: SocketAddr,
     connections: u64,
     requests: Option<u64>,
+    per_second: Option<u64>,
     make: Arc<dyn Fn() -> Request<Body> + Send + Sync>,
     epochs: Epochs,
 }
@@ -101,8 +104,18 @@ impl Load {
             target,
             connections,
             requests: None,
+            per_second: None,
             make: Arc::new(make),
             epochs: Epochs::default(),
+        }
+    }
+
+    /// Begins so many requests a second, spread evenly, however long answers take; one that finds its connection busy
+    /// follows as soon as it is free, and none is left out.
+    pub fn rate(self, per_second: u64) -> Self {
+        Self {
+            per_second: Some(per_second),
+            ..self
         }
     }
 
@@ -140,12 +153,27 @@ impl Load {
             done,
             load: self,
         });
-        let tasks = (0..shared.load.connections).map(|_| shared.clone().ask_all());
+        let begun = Instant::now();
+        let tasks = (0..shared.load.connections).map(|connection| {
+            let turns = shared.load.turns(begun, connection);
+            shared.clone().ask_all(turns)
+        });
         Running {
             stop,
             done: watched,
             tasks: tasks.collect(),
         }
+    }
+}
+
+impl Load {
+    /// When a connection's requests are due, where there is a rate.
+    fn turns(&self, begun: Instant, connection: u64) -> Option<Interval> {
+        let every = Duration::from_secs(1) / u32::try_from(self.per_second?).ok()?;
+        let first = begun + every * u32::try_from(connection).ok()?;
+        let mut turns = interval_at(first, every * u32::try_from(self.connections).ok()?);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        Some(turns)
     }
 }
 
@@ -157,15 +185,20 @@ struct Shared {
 }
 
 impl Shared {
-    async fn ask_all(self: Arc<Self>) -> Tally {
+    async fn ask_all(self: Arc<Self>, mut turns: Option<Interval>) -> Tally {
         let (mut tally, mut client) = (Tally::default(), None);
-        while self.goes_on() {
+        loop {
+            if let Some(turns) = &mut turns {
+                turns.tick().await;
+            }
+            if !self.goes_on() {
+                return tally;
+            }
             let begun = self.load.epochs.now();
             let outcome = self.ask(&mut client).await;
             tally.add((begun, self.load.epochs.now()), outcome);
             self.done.send_modify(|done| *done += 1);
         }
-        tally
     }
 
     fn goes_on(&self) -> bool {

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio_tungstenite::tungstenite::Message;
 
-const BODY_BYTES: usize = 16 << 20;
+const BODY_BYTES: usize = 64 << 20;
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Answers a POST with how many bytes came, and a GET with [`BODY_BYTES`].

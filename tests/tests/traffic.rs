@@ -6,7 +6,7 @@ use haldane_tests::epochs::Epochs;
 use haldane_tests::manifests::{SHOP, ingress, pod, service, service_of};
 use haldane_tests::scale::scaled;
 use haldane_tests::shop::{Shop, assert_none_failed, front_page, load, settled};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CONNECTIONS: u64 = 64;
 const NINETY_TEN: &[(&str, &str)] = &[("haldane.dev/weights", "stable=90, canary=10")];
@@ -132,20 +132,37 @@ async fn a_flip_under_load_is_clean() -> anyhow::Result<()> {
     let shop = Shop::new(&[("haldane.dev/active", "stable")]).await?;
     let serve = shop.serve().await?;
     let epochs = Epochs::default();
-    let running = load(serve.http, CONNECTIONS / 4).epochs(&epochs).start();
+    // Twenty times as many of each with `HALDANE_TEST_SCALE=20`.
+    let (flips, per_second) = (scaled(5), scaled(100));
+    let begun = Instant::now();
+    let running = load(serve.http, CONNECTIONS)
+        .epochs(&epochs)
+        .rate(per_second)
+        .start();
     let colours = ["stable", "canary"];
-    let flips = scaled(20);
     for flip in 0..flips {
-        // Enough for every connection to have asked anew since the last flip.
-        running.progress(CONNECTIONS).await?;
+        running.progress(per_second / 5).await?;
         let mark = serve.mark();
         epochs.advance();
         shop.annotate(&[("haldane.dev/active", colours[(flip as usize + 1) % 2])])?;
         serve.generation_after(mark).await?;
         epochs.advance();
     }
-    running.progress(CONNECTIONS).await?;
+    running.progress(per_second / 5).await?;
+    let (over, seconds) = (running.done(), begun.elapsed().as_secs_f64());
     let tally = running.stop().await?;
+    let steady = |(epoch, _): &&(u64, String)| epoch % 2 == 0;
+    let between: u64 = tally
+        .by_epoch
+        .iter()
+        .filter(|(key, _)| steady(key))
+        .map(|(_, n)| n)
+        .sum();
+    println!(
+        "{flips} flips in {seconds:.1} s, {over} requests by then ({:.0} a second), {} failed, {between} between flips",
+        over as f64 / seconds,
+        tally.failed,
+    );
     assert_none_failed(&tally);
     for ((epoch, colour), count) in &tally.by_epoch {
         let active = colours[(*epoch as usize / 2) % 2];
