@@ -4,7 +4,7 @@ use super::server::Pod;
 use super::{grpc, websocket};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -60,6 +60,8 @@ async fn dispatch(pod: &Pod, number: u64, request: Request<Incoming>) -> Respons
         Some(("status", code)) => status(code),
         Some(("bytes", count)) => bytes(count),
         Some(("delay", millis)) => delayed(pod, number, millis, request).await,
+        Some(("ready", wanted)) => make_ready(pod, request.method(), wanted),
+        _ if path == "/ready" => readiness(pod),
         _ if path == "/body" => Response::new(request.into_body().boxed_unsync()),
         _ => told(pod, number, request).await,
     }
@@ -71,6 +73,31 @@ fn status(code: &str) -> Response<AnswerBody> {
         Ok(code) if !code.is_informational() => text(code, format!("{code}\n")),
         _ => text(StatusCode::BAD_REQUEST, "no such status\n".to_owned()),
     }
+}
+
+/// What a readiness probe asks.
+fn readiness(pod: &Pod) -> Response<AnswerBody> {
+    if pod.unready.load(Relaxed) {
+        text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned())
+    } else {
+        text(StatusCode::OK, "ready\n".to_owned())
+    }
+}
+
+/// Turns what [`readiness`] says `on` or `off`: only by POST, since whoever follows links changes nothing.
+fn make_ready(pod: &Pod, method: &Method, wanted: &str) -> Response<AnswerBody> {
+    let unready = match (method, wanted) {
+        (&Method::POST, "on") => false,
+        (&Method::POST, "off") => true,
+        _ => {
+            return text(
+                StatusCode::BAD_REQUEST,
+                "POST /ready/on or /ready/off\n".to_owned(),
+            );
+        }
+    };
+    pod.unready.store(unready, Relaxed);
+    readiness(pod)
 }
 
 fn bytes(count: &str) -> Response<AnswerBody> {

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -49,6 +49,8 @@ impl Identity {
 pub(super) struct Pod {
     pub(super) identity: Identity,
     pub(super) requests: AtomicU64,
+    /// Somebody wants it to say that it is not ready.
+    pub(super) unready: AtomicBool,
 }
 
 /// A running backend. Dropping it closes its listener and leaves its connections to end by themselves.
@@ -70,6 +72,7 @@ impl Backend {
         let pod = Arc::new(Pod {
             identity,
             requests: AtomicU64::new(0),
+            unready: AtomicBool::new(false),
         });
         let (stop, stopped) = oneshot::channel();
         Ok(Self {

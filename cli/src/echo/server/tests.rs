@@ -94,6 +94,17 @@ async fn paths_say_what_is_answered() {
             "web-canary-1 version=canary\n",
         ),
         (Method::GET, "/delay/999999999", "", 400, "no such delay\n"),
+        (Method::GET, "/ready", "", 200, "ready\n"),
+        (
+            Method::GET,
+            "/ready/off",
+            "",
+            400,
+            "POST /ready/on or /ready/off\n",
+        ),
+        (Method::POST, "/ready/off", "", 503, "not ready\n"),
+        (Method::GET, "/ready", "", 503, "not ready\n"),
+        (Method::POST, "/ready/on", "", 200, "ready\n"),
     ];
     let count = cases.len() as u64;
     for (method, path, body, status, expected) in cases {
