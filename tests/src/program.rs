@@ -1,4 +1,4 @@
-//! The `haldane` executable, built once for each test binary with the profile that the tests were built with.
+//! Haldane's executables, built once for each test binary with the profile that the tests were built with.
 
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,32 @@ pub fn haldane() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| match std::env::var_os("HALDANE_BIN") {
         Some(given) => given.into(),
-        None => build().expect("haldane builds"),
+        None => build(&["haldane"], "haldane").expect("haldane builds"),
     })
 }
 
-fn build() -> anyhow::Result<PathBuf> {
+/// Where `haldane-bed` is, with all programs that its pods run beside it.
+///
+/// # Panics
+/// When one cannot be built.
+pub fn bed() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let packages = [
+        "haldane-bed",
+        "haldane",
+        "haldane-proxy",
+        "haldane-controller",
+    ];
+    BUILT.get_or_init(|| build(&packages, "haldane-bed").expect("the programs build"))
+}
+
+/// Builds the programs of `packages`; where the one called `wanted` is.
+fn build(packages: &[&str], wanted: &str) -> anyhow::Result<PathBuf> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "haldane",
-            "--bin",
-            "haldane",
-        ])
+        .args(["build", "--quiet", "--bins"])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit());
     if !cfg!(debug_assertions) {
@@ -37,9 +47,9 @@ fn build() -> anyhow::Result<PathBuf> {
     let output = command.output().context("running cargo")?;
     anyhow::ensure!(output.status.success(), "cargo build: {}", output.status);
     let messages = String::from_utf8(output.stdout)?;
-    messages
-        .lines()
-        .find_map(executable)
+    let mut executables = messages.lines().filter_map(executable);
+    executables
+        .find(|path| path.file_stem().is_some_and(|name| name == wanted))
         .context("cargo named no executable")
 }
 

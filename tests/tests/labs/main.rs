@@ -1,0 +1,17 @@
+//! Release labs against a real API server: each releases something while clients count every answer.
+//!
+//! They run where `KUBECONFIG` names a cluster or `tests/bed/build` has made a bed possible, one after the other.
+
+mod bed;
+
+use haldane_tests::cluster::place;
+use haldane_tests::cluster_tests;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    place::main(&cluster_tests![
+        bed::a_deployment_becomes_ready_endpoints,
+        bed::pods_get_what_they_ask_for,
+        bed::probes_hooks_and_grace_are_honoured,
+    ])
+}
