@@ -18,6 +18,7 @@ pub mod country;
 mod downstream;
 mod endpoint;
 pub mod filters;
+mod flags;
 mod forward;
 pub mod forwarded;
 mod gate;
@@ -41,5 +42,6 @@ mod watched;
 mod worker;
 
 pub use config::{AccessLogTarget, Config, Limits};
+pub use flags::{Flags, FlagsError};
 pub use proxy::{Proxy, StartError};
 pub use snapshot::{Generation, Rejected};

@@ -2,13 +2,11 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use haldane_proxy::{Config, Proxy};
+use haldane_proxy::{Flags, Proxy};
 use haldane_routing::Table;
 use haldane_routing::spec::TableSpec;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Every request allocates a dozen small things and frees them on the thread that made them, which this allocator is made for.
@@ -22,21 +20,8 @@ struct Args {
     /// The table, as JSON.
     #[arg(long)]
     table: PathBuf,
-    /// Where HTTP is served.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    http: SocketAddr,
-    /// Where HTTPS is served.
-    #[arg(long)]
-    https: Option<SocketAddr>,
-    /// Where metrics and probes are served.
-    #[arg(long, default_value = "127.0.0.1:9900")]
-    admin: SocketAddr,
-    /// Worker threads; one for each core where not given.
-    #[arg(long)]
-    workers: Option<usize>,
-    /// How long requests in flight may take once asked to stop, in seconds.
-    #[arg(long, default_value_t = 30)]
-    grace: u64,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -66,21 +51,14 @@ async fn serve(args: Args, table: Table) -> anyhow::Result<()> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let defaults = Config::default();
-    let proxy = Proxy::start(Config {
-        http: Some(args.http),
-        https: args.https,
-        admin: Some(args.admin),
-        workers: args.workers.unwrap_or(defaults.workers),
-        ..defaults
-    })?;
+    let proxy = Proxy::start(args.flags.config()?)?;
     proxy.install(Arc::new(table)).await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tokio::select! {
-        () = proxy.drain(Duration::from_secs(args.grace)) => {}
+        () = proxy.drain(args.flags.grace()) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
