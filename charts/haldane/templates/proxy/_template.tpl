@@ -89,6 +89,7 @@ spec:
 - --ticket-key-file=/etc/haldane/ticket-key/key
 - --http={{ .Values.listenAddress }}:{{ $proxy.ports.http }}
 - --https={{ .Values.listenAddress }}:{{ $proxy.ports.https }}
+- --https-redirect-port={{ ternary $proxy.service.ports.https $proxy.hostPorts.https $proxy.service.enabled }}
 - --admin={{ .Values.listenAddress }}:{{ $proxy.ports.admin }}
 - --grace={{ $proxy.drainSeconds }}
 {{- if $proxy.workers }}
