@@ -5,11 +5,13 @@ mod check;
 mod demo;
 mod echo;
 mod explain;
+mod fetch;
 mod load;
 mod output;
 mod reload;
 mod serve;
 mod signals;
+mod status;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Command {
     Check(check::Args),
     /// Which rule a request falls under, which version gets it, and why.
     Explain(explain::Args),
+    /// Which generation each proxy runs, and whether it is live; exit 1 if it is not.
+    Status(status::Args),
     /// A backend for every loopback endpoint of the manifests, answering with its name and version.
     Echo(echo::Args),
 }
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Echo(args) => echo::run(&args),
     };
     done.unwrap_or_else(|error| {

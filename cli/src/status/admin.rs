@@ -1,0 +1,83 @@
+//! What the controller that leads says, over its admin port.
+
+use super::{Object, Proxy, Report, Wanted};
+use crate::fetch;
+use serde_json::Value;
+use std::net::SocketAddr;
+
+pub(super) async fn report(admin: SocketAddr, wanted: Option<&Wanted>) -> anyhow::Result<Report> {
+    let standing = fetch::json(admin, "/status").await?;
+    anyhow::ensure!(
+        standing["leader"] == Value::Bool(true),
+        "the controller at {admin} does not lead; ask another one"
+    );
+    let proxies: Vec<_> = list(&standing["proxies"]).iter().map(proxy).collect();
+    let is_wanted = |title: &str| wanted.is_none_or(|wanted| is_named(title, wanted));
+    let objects = list(&standing["objects"]).iter();
+    let objects = objects.map(|said| object(said, &proxies));
+    let problems = list(&standing["problems"]).iter();
+    let problems = problems.filter(|said| is_wanted(&text(&said["object"]).unwrap_or_default()));
+    Ok(Report {
+        generation: text(&standing["generation"]),
+        live: text(&standing["live"]),
+        objects: objects.filter(|object| is_wanted(&object.object)).collect(),
+        problems: problems.map(problem).collect(),
+        proxies,
+    })
+}
+
+/// A title such as `Ingress shop/web`.
+fn is_named(title: &str, wanted: &Wanted) -> bool {
+    let name = title.split_once(' ').map(|(_, name)| name);
+    name.and_then(|name| name.split_once('/')) == Some((&wanted.namespace, &wanted.name))
+}
+
+fn proxy(said: &Value) -> Proxy {
+    let rejected = &said["rejected"];
+    let refusal = |generation: String| {
+        let reason = text(&rejected["reason"]).unwrap_or_default();
+        format!("{generation}: {reason}")
+    };
+    Proxy {
+        name: text(&said["name"]).unwrap_or_default(),
+        applied: text(&said["applied"]),
+        rejected: text(&rejected["generation"]).map(refusal),
+    }
+}
+
+fn object(said: &Value, proxies: &[Proxy]) -> Object {
+    let generation = text(&said["generation"]);
+    let order = |generation: &Option<String>| generation.as_deref().and_then(parsed);
+    let has = |proxy: &&Proxy| order(&proxy.applied) >= order(&generation);
+    let count = proxies.iter().filter(has).count();
+    Object {
+        object: text(&said["object"]).unwrap_or_default(),
+        live: said["live"].as_bool().unwrap_or(false),
+        proxies: format!("{count}/{}", proxies.len()),
+        problems: said["problems"].as_u64().unwrap_or(0),
+        held: said["held"].as_bool().unwrap_or(false),
+        generation,
+    }
+}
+
+/// `TERM.NUMBER`, in the order of tables.
+fn parsed(generation: &str) -> Option<(u64, u64)> {
+    let (term, number) = generation.split_once('.')?;
+    Some((term.parse().ok()?, number.parse().ok()?))
+}
+
+fn problem(said: &Value) -> String {
+    let part = |name: &str| text(&said[name]).filter(|part| !part.is_empty());
+    let parts = ["severity", "object", "field", "message"]
+        .into_iter()
+        .filter_map(part);
+    parts.collect::<Vec<_>>().join(": ")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
