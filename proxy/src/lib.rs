@@ -19,6 +19,7 @@ mod downstream;
 mod endpoint;
 pub mod filters;
 mod flags;
+pub mod follow;
 mod forward;
 pub mod forwarded;
 mod gate;

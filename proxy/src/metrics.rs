@@ -16,7 +16,7 @@ mod worker;
 pub use code::Code;
 pub use histogram::HistogramTotals;
 pub use outcome::{ErrorClass, Outcome, Side};
-pub use series::{Series, SeriesKey, SeriesShard, Totals};
+pub use series::{Series, SeriesKey, SeriesShard, Share, Totals};
 pub use table::{FORGET_AFTER, SERIES_MAX};
 pub use worker::{Listener, OpenConnection, UpstreamConnection, UpstreamState, WorkerMetrics};
 
@@ -47,6 +47,17 @@ struct ProcessMetrics {
     tables_rejected: IntCounter,
     endpoints_ejected: IntGauge,
     access_log_dropped: IntCounter,
+    pushed: PushedMetrics,
+}
+
+/// How far this process follows its controller.
+#[derive(Clone, Debug)]
+pub(crate) struct PushedMetrics {
+    pub(crate) connected: IntGauge,
+    pub(crate) term: IntGauge,
+    pub(crate) number: IntGauge,
+    pub(crate) snapshot_stale: IntGauge,
+    pub(crate) snapshot_write_errors: IntCounter,
 }
 
 impl Metrics {
@@ -73,6 +84,12 @@ impl Metrics {
         self.register(process.tables_rejected);
         self.register(process.endpoints_ejected);
         self.register(process.access_log_dropped);
+        let pushed = process.pushed;
+        self.register(pushed.connected);
+        self.register(pushed.term);
+        self.register(pushed.number);
+        self.register(pushed.snapshot_stale);
+        self.register(pushed.snapshot_write_errors);
         self.register(build_info());
         #[cfg(target_os = "linux")]
         self.register(prometheus::process_collector::ProcessCollector::for_self());
@@ -128,6 +145,12 @@ impl Metrics {
         self.series.totals()
     }
 
+    /// The same apart for each share that a version had lately: what a controller weighs.
+    #[must_use]
+    pub fn by_share(&self) -> Vec<(SeriesKey, Vec<(Share, Totals)>)> {
+        self.series.by_share()
+    }
+
     /// The names of all metrics, whether they have samples or not.
     #[must_use]
     pub fn names(&self) -> &[String] {
@@ -153,6 +176,11 @@ impl Metrics {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// What tells how far a controller is followed.
+    pub(crate) fn pushed(&self) -> PushedMetrics {
+        self.process.pushed.clone()
+    }
+
     /// What counts the access log's lost entries.
     #[must_use]
     pub fn access_log_dropped(&self) -> IntCounter {
@@ -160,10 +188,40 @@ impl Metrics {
     }
 }
 
+fn gauge(name: &str, help: &str) -> IntGauge {
+    IntGauge::new(name, help).expect("the name is well formed")
+}
+
+fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::new(name, help).expect("the name is well formed")
+}
+
+impl PushedMetrics {
+    fn new() -> Self {
+        Self {
+            connected: gauge(
+                "haldane_push_connected",
+                "1 while a controller is followed.",
+            ),
+            term: gauge("haldane_push_term", "The term of the table in force."),
+            number: gauge(
+                "haldane_push_number",
+                "The number of the table in force within its term.",
+            ),
+            snapshot_stale: gauge(
+                "haldane_push_snapshot_stale",
+                "1 while the table in force is not the one on disk.",
+            ),
+            snapshot_write_errors: counter(
+                "haldane_push_snapshot_write_errors_total",
+                "Tables that could not be written to disk.",
+            ),
+        }
+    }
+}
+
 impl ProcessMetrics {
     fn new() -> Self {
-        let gauge = |name, help| IntGauge::new(name, help).expect("the name is well formed");
-        let counter = |name, help| IntCounter::new(name, help).expect("the name is well formed");
         Self {
             generation: gauge("haldane_generation", "The number of the table in force."),
             tables_rejected: counter(
@@ -178,6 +236,7 @@ impl ProcessMetrics {
                 "haldane_access_log_dropped_total",
                 "Access log entries that were lost.",
             ),
+            pushed: PushedMetrics::new(),
         }
     }
 }

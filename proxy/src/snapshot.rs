@@ -2,12 +2,12 @@
 
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::gate::RuleGate;
-use crate::metrics::{Metrics, SeriesKey, SeriesShard};
+use crate::metrics::{Metrics, SeriesKey, SeriesShard, Share};
 use crate::retry::Budget;
 use crate::tls::{Alpn, CertificateFault, ClientTls, ClientTlsFault};
 use crate::worker::Worker;
 use haldane_routing::spec::{Protocol, UpstreamTlsSpec};
-use haldane_routing::{Action, Backend, By, Rule, RuleIndex, Table, VersionIndex};
+use haldane_routing::{Action, Backend, By, Rule, RuleIndex, Table, Version, VersionIndex};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -161,8 +161,22 @@ impl LocalRule {
         worker: usize,
     ) -> Rc<SeriesShard> {
         let mut series = self.series.borrow_mut();
-        let find = || Rc::new(metrics.series(&self.key(version, by)).shard(worker));
+        let find = || {
+            let series = metrics.series(&self.key(version, by));
+            Rc::new(series.shard(self.share(version), worker))
+        };
         series.entry((version, by)).or_insert_with(find).clone()
+    }
+
+    fn share(&self, version: Option<VersionIndex>) -> Share {
+        let (Some(version), Action::Forward(forward)) = (version, self.rule.action()) else {
+            return Share::default();
+        };
+        let weights = forward.versions().iter().map(Version::weight);
+        Share {
+            weight: forward.versions()[version.index()].weight(),
+            period: weights.fold(0, u64::saturating_add),
+        }
     }
 
     fn key(&self, version: Option<VersionIndex>, by: By) -> SeriesKey {

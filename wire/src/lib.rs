@@ -25,7 +25,10 @@ pub use encoded::{EncodeFault, Encoded};
 pub use generation::Generation;
 pub use key::{Key, Kind};
 pub use object::ObjectFault;
-pub use report::{LATENCY_BOUNDS_US, Outcome, Series, SeriesFault, SeriesId, Totals, counters};
+pub use report::{
+    LATENCY_BOUNDS_US, Outcome, SERIES_PER_MESSAGE_MAX, Series, SeriesFault, SeriesId, Totals,
+    counters,
+};
 
 /// What a part is filled up to: small enough that a stream's other messages never wait long.
 pub const PART_BYTES_MAX: usize = 1 << 20;

@@ -25,7 +25,7 @@ const BUCKETS: usize = LATENCY_BOUNDS_US.len() + 1;
 const NAME_BYTES_MAX: usize = 16 << 10;
 
 /// Series in one message: with names of a usual length some 300 KiB.
-const SERIES_PER_MESSAGE_MAX: usize = 1_000;
+pub const SERIES_PER_MESSAGE_MAX: usize = 1_000;
 
 /// How a finished request is judged. Every one falls in exactly one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

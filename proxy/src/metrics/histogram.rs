@@ -1,19 +1,11 @@
 //! Durations in buckets whose bounds are the same everywhere, so that histograms can be added and compared.
 
 use super::cell::Cell;
+use haldane_wire::LATENCY_BOUNDS_US as BOUNDS_US;
 use std::time::Duration;
 
 /// How many bounds there are; one more bucket holds what is above the last.
-const BOUNDS: usize = 16;
-
-/// The buckets' upper bounds (inclusive), in microseconds.
-///
-/// They hold every default bound of Prometheus' client libraries (5 ms to 10 s), so that existing panels keep their
-/// lines, and go below for backends on the same node and above to the usual limit on a response, 60 s.
-const BOUNDS_US: [u64; BOUNDS] = [
-    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
-];
+const BOUNDS: usize = BOUNDS_US.len();
 
 /// One worker's histogram.
 #[derive(Debug, Default)]
@@ -53,6 +45,18 @@ impl HistogramTotals {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// How many fell in each bucket, the one without a bound last.
+    #[must_use]
+    pub fn buckets(&self) -> &[u64; BOUNDS + 1] {
+        &self.counts
+    }
+
+    /// The sum of what was observed, in nanoseconds.
+    #[must_use]
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
     }
 
     /// The sum of what was observed, in seconds.

@@ -1,5 +1,6 @@
 //! How a request ended, and whose fault it was.
 
+use haldane_wire::Outcome as Judgement;
 use std::time::Duration;
 
 /// How a request ended.
@@ -17,6 +18,22 @@ pub struct Outcome {
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
+}
+
+impl Outcome {
+    /// As a rollout judges it. A backend's own 503 is its answer; ours instead of it is a failure of that backend too,
+    /// but another one.
+    #[must_use]
+    pub fn judged(&self) -> Judgement {
+        match (self.error.map(ErrorClass::side), self.status / 100) {
+            (Some(Side::Upstream), _) => Judgement::UpstreamFailed,
+            (Some(Side::Downstream), _) => Judgement::DownstreamFailed,
+            (Some(Side::Internal), _) => Judgement::InternalFailed,
+            (None, 5..) => Judgement::ServerError,
+            (None, 4) => Judgement::ClientError,
+            (None, ..4) => Judgement::Success,
+        }
+    }
 }
 
 /// Who failed.
@@ -174,5 +191,37 @@ mod tests {
         }
         let names: HashSet<_> = ErrorClass::ALL.map(ErrorClass::as_str).into();
         assert_eq!(names.len(), ErrorClass::ALL.len());
+    }
+
+    #[track_caller]
+    fn check(status: u16, error: Option<ErrorClass>, judged: Judgement) {
+        let outcome = Outcome {
+            status,
+            error,
+            ..Outcome::default()
+        };
+        assert_eq!(outcome.judged(), judged, "{status} {error:?}");
+    }
+
+    #[test]
+    fn every_end_is_judged_once() {
+        check(101, None, Judgement::Success);
+        check(200, None, Judgement::Success);
+        check(304, None, Judgement::Success);
+        check(404, None, Judgement::ClientError);
+        check(503, None, Judgement::ServerError);
+        check(503, Some(ErrorClass::NoEndpoint), Judgement::UpstreamFailed);
+        check(
+            200,
+            Some(ErrorClass::UpstreamReset),
+            Judgement::UpstreamFailed,
+        );
+        check(0, Some(ErrorClass::ClientGone), Judgement::DownstreamFailed);
+        check(
+            413,
+            Some(ErrorClass::BodyTooLarge),
+            Judgement::DownstreamFailed,
+        );
+        check(500, Some(ErrorClass::Internal), Judgement::InternalFailed);
     }
 }

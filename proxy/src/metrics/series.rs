@@ -1,11 +1,17 @@
-//! What is counted for one version of one rule: a shard for each worker, added up when somebody reads.
+//! What is counted for one version of one rule: a shard for each share it had and each worker, added up when somebody
+//! reads.
 
 use super::cell::{Cell, Own};
 use super::code::{Code, CodeCells};
 use super::histogram::{HistogramCells, HistogramTotals};
 use super::outcome::{ErrorClass, Outcome};
+use haldane_wire::Outcome as Judgement;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Shares of one version that are kept apart: the one in force, and those before until a controller has certainly heard
+/// of them. What was counted under older ones is kept in one sum.
+const SHARES_MAX: usize = 4;
 
 /// What a series counts: the labels of every `haldane_request*` metric.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,11 +44,32 @@ impl SeriesKey {
     }
 }
 
+/// A version's share when a request was assigned: `weight` of `period`. Both are 0 where nothing was shared out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// The version's weight.
+    pub weight: u64,
+    /// The sum of the weights of all versions.
+    pub period: u64,
+}
+
 /// The counters of one key.
 #[derive(Debug)]
 pub struct Series {
-    shards: Box<[Arc<Own<Shard>>]>,
+    workers: usize,
+    shares: Mutex<Shares>,
 }
+
+#[derive(Debug, Default)]
+struct Shares {
+    /// The latest last.
+    kept: Vec<(Share, Shards)>,
+    /// What was counted under shares that are not kept any more.
+    past: Totals,
+}
+
+/// A shard for each worker.
+type Shards = Box<[Arc<Own<Shard>>]>;
 
 /// One worker's counters of one key.
 #[derive(Debug, Default)]
@@ -50,6 +77,7 @@ struct Shard {
     begun: Cell,
     finished: Cell,
     codes: CodeCells,
+    judged: [Cell; Judgement::ALL.len()],
     errors: [Cell; ErrorClass::ALL.len()],
     total: HistogramCells,
     head: HistogramCells,
@@ -59,29 +87,91 @@ struct Shard {
 
 impl Series {
     pub(super) fn new(workers: usize) -> Self {
-        let shards = (0..workers.max(1)).map(|_| Arc::default());
         Self {
-            shards: shards.collect(),
+            workers: workers.max(1),
+            shares: Mutex::default(),
         }
     }
 
-    /// The counters of worker `worker`, which it alone may write. A number beyond the last shares the last.
+    /// The counters of worker `worker` at a share, which it alone may write. A number beyond the last shares the last.
     #[must_use]
-    pub fn shard(&self, worker: usize) -> SeriesShard {
-        let shard = &self.shards[worker.min(self.shards.len() - 1)];
-        SeriesShard(Arc::clone(shard))
+    pub fn shard(&self, share: Share, worker: usize) -> SeriesShard {
+        let mut shares = self.lock();
+        let place = shares.place(share, self.workers);
+        let shards = &shares.kept[place].1;
+        SeriesShard(Arc::clone(&shards[worker.min(shards.len() - 1)]))
     }
 
     /// Whether a worker holds a shard and may still count.
     pub(super) fn is_held(&self) -> bool {
-        self.shards.iter().any(|shard| Arc::strong_count(shard) > 1)
+        self.lock().kept.iter().any(|(_, shards)| is_held(shards))
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        self.shards.iter().for_each(|shard| totals.add(&shard.0));
+        let shares = self.lock();
+        let mut totals = shares.past.clone();
+        shares
+            .kept
+            .iter()
+            .for_each(|(_, shards)| totals.add_all(shards));
         totals
     }
+
+    /// What was counted at each share that is kept.
+    pub(super) fn by_share(&self) -> Vec<(Share, Totals)> {
+        let totals = |(share, shards): &(Share, Shards)| {
+            let mut totals = Totals::default();
+            totals.add_all(shards);
+            (*share, totals)
+        };
+        self.lock().kept.iter().map(totals).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shares> {
+        // Nothing in here can panic half-way through a change.
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shares {
+    /// Where a share is kept, made where it is not.
+    fn place(&mut self, share: Share, workers: usize) -> usize {
+        if let Some(place) = self.kept.iter().position(|(kept, _)| *kept == share) {
+            return place;
+        }
+        if self.kept.len() >= SHARES_MAX && !self.forget_one() {
+            // Requests that last for hours hold all of them: what is new counts at no share rather than at a wrong one.
+            return self.place_of_none(workers);
+        }
+        self.push(share, workers)
+    }
+
+    fn place_of_none(&mut self, workers: usize) -> usize {
+        let none = Share::default();
+        let place = self.kept.iter().position(|(kept, _)| *kept == none);
+        place.unwrap_or_else(|| self.push(none, workers))
+    }
+
+    fn push(&mut self, share: Share, workers: usize) -> usize {
+        let shards = (0..workers).map(|_| Arc::default()).collect();
+        self.kept.push((share, shards));
+        self.kept.len() - 1
+    }
+
+    /// Adds the oldest share that nobody counts under to the past; `false` where all are held.
+    fn forget_one(&mut self) -> bool {
+        let place = self.kept.iter().position(|(_, shards)| !is_held(shards));
+        let Some(place) = place else {
+            return false;
+        };
+        let (_, shards) = self.kept.remove(place);
+        self.past.add_all(&shards);
+        true
+    }
+}
+
+fn is_held(shards: &Shards) -> bool {
+    shards.iter().any(|shard| Arc::strong_count(shard) > 1)
 }
 
 /// A worker's handle on its own counters of one series.
@@ -107,6 +197,7 @@ impl SeriesShard {
         let shard = &self.0.0;
         shard.finished.add(1);
         shard.codes.count(outcome.status);
+        shard.judged[outcome.judged() as usize].add(1);
         if let Some(error) = outcome.error {
             shard.errors[error.index()].add(1);
         }
@@ -131,6 +222,8 @@ pub struct Totals {
     pub finished: u64,
     /// Finished requests by status.
     pub codes: BTreeMap<Code, u64>,
+    /// Finished requests as a rollout judges them, in the order of [`haldane_wire::Outcome::ALL`].
+    pub judged: [u64; Judgement::ALL.len()],
     /// Finished requests that went wrong, in the order of [`ErrorClass::ALL`].
     pub errors: [u64; ErrorClass::ALL.len()],
     /// From the request head to the end of the response.
@@ -166,12 +259,17 @@ impl Totals {
         self.errors[class.index()]
     }
 
+    fn add_all(&mut self, shards: &Shards) {
+        shards.iter().for_each(|shard| self.add(&shard.0));
+    }
+
     fn add(&mut self, shard: &Shard) {
         // `finished` first: a request that ends between the two reads is then in flight, never less than none.
         self.finished += shard.finished.get();
         self.begun += shard.begun.get();
         shard.codes.add_to(&mut self.codes);
-        for (sum, cell) in self.errors.iter_mut().zip(&shard.errors) {
+        let sums = self.judged.iter_mut().chain(&mut self.errors);
+        for (sum, cell) in sums.zip(shard.judged.iter().chain(&shard.errors)) {
             *sum += cell.get();
         }
         self.duration.add(&shard.total);
@@ -209,7 +307,7 @@ mod tests {
         let series = Series::new(WORKERS.into());
         std::thread::scope(|scope| {
             for worker in 0..WORKERS {
-                let shard = series.shard(worker.into());
+                let shard = series.shard(Share::default(), worker.into());
                 scope.spawn(move || work(&shard, worker));
             }
         });
@@ -235,9 +333,66 @@ mod tests {
     fn a_series_is_held_while_a_shard_is() {
         let series = Series::new(2);
         assert!(!series.is_held());
-        let shard = series.shard(7);
+        let shard = series.shard(Share::default(), 7);
         assert!(series.is_held());
         drop(shard);
         assert!(!series.is_held());
+    }
+
+    fn of(weight: u64) -> Share {
+        let period = 100;
+        Share { weight, period }
+    }
+
+    fn count_at(series: &Series, weight: u64) -> SeriesShard {
+        let shard = series.shard(of(weight), 0);
+        shard.begin();
+        shard.finish(&Outcome {
+            status: 200,
+            ..Outcome::default()
+        });
+        shard
+    }
+
+    fn kept(series: &Series) -> Vec<(u64, u64)> {
+        let shares = series.by_share().into_iter();
+        shares
+            .map(|(share, totals)| (share.weight, totals.finished))
+            .collect()
+    }
+
+    #[test]
+    fn shares_are_counted_apart_and_added_up_together() {
+        let series = Series::new(2);
+        for weight in [10, 25, 10] {
+            count_at(&series, weight);
+        }
+        assert_eq!(kept(&series), [(10, 2), (25, 1)]);
+        assert_eq!(series.totals().finished, 3);
+    }
+
+    #[test]
+    fn old_shares_are_forgotten_but_not_what_was_counted() {
+        let series = Series::new(1);
+        let held = count_at(&series, 1);
+        for weight in 2..=9 {
+            count_at(&series, weight);
+        }
+        assert_eq!(kept(&series), [(1, 1), (7, 1), (8, 1), (9, 1)]);
+        assert_eq!(
+            (series.totals().finished, series.totals().judged[0]),
+            (9, 9)
+        );
+        drop(held);
+        count_at(&series, 10);
+        assert_eq!(kept(&series), [(7, 1), (8, 1), (9, 1), (10, 1)]);
+    }
+
+    #[test]
+    fn what_finds_all_shares_held_counts_at_none() {
+        let series = Series::new(1);
+        let held: Vec<SeriesShard> = (1..=6).map(|weight| count_at(&series, weight)).collect();
+        assert_eq!(kept(&series), [(1, 1), (2, 1), (3, 1), (4, 1), (0, 2)]);
+        assert_eq!(series.totals().finished, held.len() as u64);
     }
 }

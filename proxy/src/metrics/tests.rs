@@ -35,7 +35,7 @@ fn check(samples: &HashMap<String, f64>, name: &str, expected: f64) {
 #[test]
 fn a_request_is_rendered_under_every_name() {
     let metrics = Metrics::new(2);
-    let shard = metrics.series(&key("canary")).shard(1);
+    let shard = metrics.series(&key("canary")).shard(Share::default(), 1);
     shard.begin();
     shard.begin();
     shard.finish(&Outcome {

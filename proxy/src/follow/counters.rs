@@ -1,0 +1,147 @@
+//! What workers counted, as it is sent: the series that moved since they were sent last.
+
+use crate::metrics::{Metrics, SeriesKey, Share, Totals};
+use haldane_routing::By;
+use haldane_wire::{Series, SeriesId};
+use std::collections::HashMap;
+
+/// What one stream was told. There are as many series as the process keeps, and no more.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    finished: HashMap<SeriesId, u64>,
+}
+
+impl Told {
+    /// Series that moved since they were told last, `series_max` at most; the others are told the next time.
+    pub(super) fn moved(&mut self, metrics: &Metrics, series_max: usize) -> Vec<Series> {
+        let before = std::mem::take(&mut self.finished);
+        let mut moved = Vec::new();
+        // What is not kept any more is forgotten here too.
+        for series in metrics.by_share().into_iter().flat_map(series) {
+            let finished = series.totals.requests();
+            let told = before.get(&series.id).copied().unwrap_or_default();
+            if finished != told && moved.len() < series_max {
+                self.finished.insert(series.id.clone(), finished);
+                moved.push(series);
+            } else {
+                self.finished.insert(series.id, told);
+            }
+        }
+        moved
+    }
+}
+
+/// A key's series; none where no version was assigned.
+fn series((key, shares): (SeriesKey, Vec<(Share, Totals)>)) -> Vec<Series> {
+    let all = [By::Match, By::Sticky, By::Split, By::Failover];
+    let Some(by) = all.into_iter().find(|by| by.as_str() == key.by) else {
+        return Vec::new();
+    };
+    let at = |(share, totals): (Share, Totals)| Series {
+        id: SeriesId {
+            rule: key.rule.clone(),
+            version: key.version.clone(),
+            by,
+            weight: share.weight,
+            period: share.period,
+        },
+        totals: haldane_wire::Totals {
+            outcomes: totals.judged,
+            latency: *totals.duration.buckets(),
+            latency_sum_ns: totals.duration.sum_ns(),
+        },
+    };
+    shares.into_iter().map(at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Outcome;
+    use std::time::Duration;
+
+    fn count(metrics: &Metrics, version: &str, by: &'static str, weight: u64) {
+        let key = SeriesKey {
+            namespace: "shop".to_owned(),
+            ingress: "web".to_owned(),
+            rule: "shop/web".to_owned(),
+            service: "web".to_owned(),
+            version: version.to_owned(),
+            by,
+        };
+        let period = 100;
+        let shard = metrics.series(&key).shard(Share { weight, period }, 0);
+        shard.begin();
+        shard.finish(&Outcome {
+            status: 500,
+            total: Duration::from_millis(3),
+            ..Outcome::default()
+        });
+    }
+
+    #[track_caller]
+    fn check(told: &mut Told, metrics: &Metrics, expected: &[(&str, u64, u64)]) {
+        let moved = told.moved(metrics, usize::MAX);
+        let mut moved: Vec<_> = moved
+            .iter()
+            .map(|series| {
+                (
+                    &*series.id.version,
+                    series.id.weight,
+                    series.totals.requests(),
+                )
+            })
+            .collect();
+        moved.sort_unstable();
+        assert_eq!(moved, expected);
+    }
+
+    #[test]
+    fn what_moved_is_told_with_its_total() {
+        let (metrics, mut told) = (Metrics::new(1), Told::default());
+        check(&mut told, &metrics, &[]);
+        count(&metrics, "1.14", "split", 90);
+        count(&metrics, "canary", "split", 10);
+        count(&metrics, "", "none", 0);
+        check(&mut told, &metrics, &[("1.14", 90, 1), ("canary", 10, 1)]);
+        check(&mut told, &metrics, &[]);
+        count(&metrics, "canary", "split", 10);
+        count(&metrics, "canary", "split", 25);
+        check(&mut told, &metrics, &[("canary", 10, 2), ("canary", 25, 1)]);
+        let all: u64 = Told::default()
+            .moved(&metrics, usize::MAX)
+            .iter()
+            .map(|s| s.totals.requests())
+            .sum();
+        assert_eq!(all, 4, "another stream is told all");
+    }
+
+    #[test]
+    fn what_there_was_no_room_for_is_told_the_next_time() {
+        let (metrics, mut told) = (Metrics::new(1), Told::default());
+        for version in ["a", "b", "c"] {
+            count(&metrics, version, "split", 1);
+        }
+        let mut all: Vec<String> = Vec::new();
+        for expected in [2, 1, 0] {
+            let moved = told.moved(&metrics, 2);
+            assert_eq!(moved.len(), expected);
+            all.extend(moved.into_iter().map(|series| series.id.version));
+        }
+        all.sort();
+        assert_eq!(all, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn outcomes_and_durations_are_those_of_the_proxy() {
+        let metrics = Metrics::new(1);
+        count(&metrics, "1.14", "failover", 90);
+        let series = Told::default().moved(&metrics, 1).remove(0);
+        assert_eq!(series.id.by, By::Failover);
+        assert_eq!(series.totals.of(haldane_wire::Outcome::ServerError), 1);
+        assert_eq!(
+            (series.totals.latency[3], series.totals.latency_sum_ns),
+            (1, 3_000_000)
+        );
+    }
+}
