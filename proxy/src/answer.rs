@@ -21,6 +21,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,7 +42,7 @@ pub(crate) struct Routed {
     pub(crate) local: Rc<Local>,
     pub(crate) rule: Rc<LocalRule>,
     /// Until the request is on its way, the snapshot is not fully replaced.
-    pub(crate) unsent: Option<Unsent>,
+    pub(crate) unsent: Cell<Option<Unsent>>,
 }
 
 /// Holds a connection busy until the response is over.
@@ -60,47 +61,46 @@ impl Drop for Active {
     }
 }
 
-/// Answers one request.
-pub(crate) async fn answer(
-    worker: Rc<Worker>,
-    connection: Rc<Connection>,
+/// Answers one request. What needs no waiting is done at once, so that the future holds little.
+pub(crate) fn answer(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
     request: Request<Incoming>,
-) -> Response<Body> {
-    let active = Active::begin(&connection.waiting);
-    let begun = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let is_head = parts.method == Method::HEAD;
-    let says_close = worker.connections.is_draining() && parts.version < Version::HTTP_2;
-    let mut response = match head::admit(&mut parts, body.is_end_stream()) {
-        Ok(admitted) => {
-            let origin = forwarded::settle(
-                &mut parts.headers,
-                &admitted.host,
-                &connection.peer,
-                &worker.shared.forwarding,
-            );
-            let call = Call {
-                worker,
-                connection,
-                parts,
-                admitted,
-                body: Some(body),
-                origin,
-                begun,
-            };
-            call.answer().await
-        }
-        Err(refusal) => refuse(&worker, refusal),
+) -> impl Future<Output = Response<Body>> + use<> {
+    let sending = Sending {
+        active: Active::begin(&connection.waiting),
+        is_head: request.method() == Method::HEAD,
+        says_close: worker.connections.is_draining() && request.version() < Version::HTTP_2,
     };
-    if is_head {
-        respond::without_body(&mut response);
+    let admitted = Call::admit(worker, connection, request);
+    let worker = worker.clone();
+    async move {
+        sending.finish(match admitted {
+            Ok(mut call) => call.answer().await,
+            Err(refusal) => refuse(&worker, refusal),
+        })
     }
-    if says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+}
+
+/// What every answer to a request must heed, whoever gives it.
+struct Sending {
+    active: Active,
+    is_head: bool,
+    says_close: bool,
+}
+
+impl Sending {
+    fn finish(self, mut response: Response<Body>) -> Response<Body> {
+        if self.is_head {
+            respond::without_body(&mut response);
+        }
+        if self.says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response.body_mut().holds(self.active);
+        response
     }
-    response.body_mut().holds(active);
-    response
 }
 
 fn refuse(worker: &Worker, refusal: Refusal) -> Response<Body> {
@@ -123,15 +123,41 @@ impl Routed {
 }
 
 impl Call {
-    async fn answer(mut self) -> Response<Body> {
+    /// On the heap, for everything below works on it where it is.
+    fn admit(
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        request: Request<Incoming>,
+    ) -> Result<Box<Self>, Refusal> {
+        let begun = Instant::now();
+        let (mut parts, body) = request.into_parts();
+        let admitted = head::admit(&mut parts, body.is_end_stream())?;
+        let origin = forwarded::settle(
+            &mut parts.headers,
+            &admitted.host,
+            &connection.peer,
+            &worker.shared.forwarding,
+        );
+        Ok(Box::new(Self {
+            worker: worker.clone(),
+            connection: connection.clone(),
+            parts,
+            admitted,
+            body: Some(body),
+            origin,
+            begun,
+        }))
+    }
+
+    async fn answer(&mut self) -> Response<Body> {
         if self.is_misdirected() {
             return self.unrouted(StatusCode::MISDIRECTED_REQUEST);
         }
         let Some(routed) = self.route() else {
             return self.unrouted(StatusCode::NOT_FOUND);
         };
-        match gate::before(&mut self, &routed).await {
-            Verdict::Pass(passed) => self.act(routed, passed).await,
+        match gate::before(self, &routed).await {
+            Verdict::Pass(passed) => self.act(&routed, passed).await,
             Verdict::Answer(answer) => self.own(&routed, answer, Passed::default()),
         }
     }
@@ -153,7 +179,7 @@ impl Call {
         let index = local.snapshot.table.find(&self.view(&local))?.index;
         let rule = local.rule(index, &self.worker);
         Some(Routed {
-            unsent: Some(local.unsent()),
+            unsent: Cell::new(Some(local.unsent())),
             rule,
             local,
         })
@@ -184,25 +210,24 @@ impl Call {
         }
     }
 
-    async fn act(self, routed: Routed, passed: Passed) -> Response<Body> {
-        let rule = routed.rule.rule().clone();
-        match rule.action() {
+    async fn act(&mut self, routed: &Routed, passed: Passed) -> Response<Body> {
+        match routed.rule.rule().action() {
             Action::Forward(forward) => forward::forward(self, routed, forward, passed).await,
             Action::Redirect(redirect) => {
                 let location = self.asked().redirected(redirect);
                 let answer = respond::redirect(redirect.status(), location);
-                self.own(&routed, answer, passed)
+                self.own(routed, answer, passed)
             }
             Action::Respond { status, body } => {
                 let answer = respond::text(*status, body.clone());
-                self.own(&routed, answer, passed)
+                self.own(routed, answer, passed)
             }
         }
     }
 
     /// An answer that the rule gives itself.
     pub(crate) fn own(
-        self,
+        &self,
         routed: &Routed,
         mut answer: Response<Answer>,
         passed: Passed,
@@ -215,15 +240,9 @@ impl Call {
         );
         let mut record = Record::begin(&self.worker, series, self.begun);
         record.counted = passed.counted;
-        record.log_request(&self, routed.rule.rule().id(), "", "none");
+        record.log_request(self, routed.rule.rule().id(), "", "none");
         gate::after(&routed.rule, passed.marks, answer.headers_mut());
-        self.recorded(answer, record)
-    }
-
-    /// Puts an answer and its account together.
-    pub(crate) fn recorded(&self, answer: Response<Answer>, mut record: Record) -> Response<Body> {
-        record.head(answer.status().as_u16());
-        answer.map(|answer| Body::new(answer, Some(record), None))
+        recorded(answer, record)
     }
 
     fn unrouted(&self, status: StatusCode) -> Response<Body> {
@@ -251,4 +270,10 @@ impl Call {
     pub(crate) fn take_upgrade(&mut self) -> Option<OnUpgrade> {
         self.parts.extensions.remove::<OnUpgrade>()
     }
+}
+
+/// Puts an answer and its account together.
+pub(crate) fn recorded(answer: Response<Answer>, mut record: Box<Record>) -> Response<Body> {
+    record.head(answer.status().as_u16());
+    answer.map(|answer| Body::new(answer, Some(record), None))
 }

@@ -279,7 +279,7 @@ impl Answer {
 /// What hyper's server sends: counts bytes, watches for silence, and records the outcome when it ends or is dropped.
 pub(crate) struct Body {
     answer: Answer,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     idle: Option<Idle>,
     active: Option<Active>,
 }
@@ -290,7 +290,7 @@ struct Idle {
 }
 
 impl Body {
-    pub(crate) fn new(answer: Answer, record: Option<Record>, idle: Option<Duration>) -> Self {
+    pub(crate) fn new(answer: Answer, record: Option<Box<Record>>, idle: Option<Duration>) -> Self {
         let idle = idle.map(|limit| Idle { limit, timer: None });
         Self {
             answer,
@@ -328,7 +328,7 @@ impl Body {
             record.bytes_out += data.len() as u64;
         }
         if let Some(trailers) = frame.trailers_mut() {
-            sanitise(trailers, self.record.as_mut());
+            sanitise(trailers, self.record.as_deref_mut());
         }
         if let Some(Idle {
             limit,

@@ -186,12 +186,9 @@ where
         held.waiting.multiplexes();
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        // On the heap: hyper moves what it is given several times, and this is some kilobytes.
-        Box::pin(infallible(answer(
-            worker.clone(),
-            connection.clone(),
-            request,
-        )))
+        let answering = answer(&worker, &connection, request);
+        // On the heap: hyper moves what it is given several times, and this is more than a kilobyte.
+        Box::pin(async { Ok::<_, Infallible>(answering.await) })
     });
     let served = if h2 {
         Serve::new(http2_server().serve_connection(io, service), held).await
@@ -203,12 +200,6 @@ where
         .await
     };
     served.map_err(io::Error::other)
-}
-
-async fn infallible(
-    answer: impl Future<Output = Response<Body>>,
-) -> Result<Response<Body>, Infallible> {
-    Ok(answer.await)
 }
 
 fn http1_server() -> http1::Builder {

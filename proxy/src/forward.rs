@@ -4,7 +4,7 @@
 //! force has one, takes no ticket, and happens only where nothing can have been done twice.
 
 use crate::affinity::Affinity;
-use crate::answer::{Call, Routed};
+use crate::answer::{Call, Routed, recorded};
 use crate::attempt::{Again, Failed, Reply, attempt};
 use crate::balance::{self, Policy};
 use crate::body::{Answer, Body, Progress, RequestBody};
@@ -35,12 +35,12 @@ const STALE_MAX: usize = 2;
 
 /// Forwards a request and answers with what came back, or with our own 502, 503 or 504.
 pub(crate) async fn forward(
-    mut call: Call,
-    mut routed: Routed,
+    call: &mut Call,
+    routed: &Routed,
     forward: &Forward,
     passed: Passed,
 ) -> Response<Body> {
-    let choice = choose(&call, &routed, forward);
+    let choice = choose(call, routed, forward);
     let (drawn, by) = choice.as_ref().map_or_else(
         |empty| (empty.drawn, empty.by),
         |choice| (choice.drawn, choice.by),
@@ -54,19 +54,19 @@ pub(crate) async fn forward(
     let mut record = Record::begin(&call.worker, series, call.begun);
     record.counted = passed.counted;
     record.log_request(
-        &call,
+        call,
         routed.rule.rule().id(),
         forward.versions()[drawn.index()].name(),
         by.as_str(),
     );
     let upgrade = call.take_upgrade();
     let replied = match choice {
-        Ok(choice) => exchange(&mut call, &mut routed, forward, &choice, &mut record).await,
+        Ok(choice) => exchange(call, routed, forward, &choice, &mut record).await,
         Err(_) => Err(ErrorClass::NoEndpoint),
     };
     let back = Returning {
         grpc: call.admitted.grpc,
-        call: &call,
+        worker: &call.worker,
         rule: &routed.rule,
         forward,
         marks: passed.marks,
@@ -81,7 +81,7 @@ pub(crate) async fn forward(
 /// Sends the request to the version chosen, as often as that is safe and needed.
 async fn exchange(
     call: &mut Call,
-    routed: &mut Routed,
+    routed: &Routed,
     forward: &Forward,
     choice: &Choice,
     record: &mut Record,
@@ -259,12 +259,12 @@ impl Route<'_> {
 
 /// An answer on its way back.
 struct Returning<'a> {
-    call: &'a Call,
+    worker: &'a Rc<Worker>,
     grpc: bool,
     rule: &'a LocalRule,
     forward: &'a Forward,
     marks: Marks,
-    record: Record,
+    record: Box<Record>,
 }
 
 impl Returning<'_> {
@@ -301,7 +301,7 @@ impl Returning<'_> {
         self.record.head(response.status().as_u16());
         gate::after(self.rule, self.marks, response.headers_mut());
         cookies.set(response.headers_mut());
-        tunnel::open(&self.call.worker, upgrade, upstream, self.record);
+        tunnel::open(self.worker, upgrade, upstream, self.record);
         response.map(|()| Body::new(Answer::Whole(Bytes::new()), None, None))
     }
 
@@ -315,6 +315,6 @@ impl Returning<'_> {
             respond::status(status)
         };
         gate::after(self.rule, self.marks, answer.headers_mut());
-        self.call.recorded(answer, self.record)
+        recorded(answer, self.record)
     }
 }

@@ -31,9 +31,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn begin(worker: &Rc<Worker>, series: Rc<SeriesShard>, begun: Instant) -> Self {
+    /// On the heap, for it goes with the answer through many hands.
+    pub(crate) fn begin(worker: &Rc<Worker>, series: Rc<SeriesShard>, begun: Instant) -> Box<Self> {
         series.begin();
-        Self {
+        Box::new(Self {
             status: 0,
             bytes_out: 0,
             error: None,
@@ -47,7 +48,7 @@ impl Record {
             series,
             begun,
             worker: worker.clone(),
-        }
+        })
     }
 
     /// Notes what the access log says of the request, where there is a log.

@@ -27,7 +27,7 @@ pub(crate) fn open(
     worker: &Rc<Worker>,
     downstream: OnUpgrade,
     upstream: (Stream, Bytes),
-    mut record: Record,
+    mut record: Box<Record>,
 ) {
     let held = worker.connections.enter();
     held.waiting.request_begun();
