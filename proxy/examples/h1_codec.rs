@@ -147,6 +147,7 @@ async fn codec_exchanges(backend: SocketAddr, count: usize) -> Result<()> {
             method: &Method::GET,
             target: "/index.html",
             headers: &headers,
+            more: None,
             length: None,
             upgrade: None,
         };

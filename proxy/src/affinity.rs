@@ -76,7 +76,7 @@ fn hash_part(call: &Call, key: &HashKey, hasher: &mut DefaultHasher) {
     let headers = &call.parts.headers;
     let uri = &call.parts.uri;
     match key {
-        HashKey::SourceIp => call.origin.client.hash(hasher),
+        HashKey::SourceIp => call.told.origin().client.hash(hasher),
         HashKey::Host => call.admitted.host.as_str().hash(hasher),
         HashKey::RequestUri => uri
             .path_and_query()

@@ -7,7 +7,7 @@ use crate::body::{Answer, Body};
 use crate::connection::Waiting;
 use crate::downstream::Connection;
 use crate::forward;
-use crate::forwarded::{self, Origin};
+use crate::forwarded::{self, Told};
 use crate::gate::{self, Passed, Verdict};
 use crate::head::{self, Admitted, Refusal};
 use crate::record::Record;
@@ -33,7 +33,9 @@ pub(crate) struct Call {
     pub(crate) parts: Parts,
     pub(crate) admitted: Admitted,
     body: Option<Incoming>,
-    pub(crate) origin: Origin,
+    pub(crate) told: Told,
+    /// Whether `parts.headers` holds what is told, because somebody must see it there.
+    told_shown: bool,
     pub(crate) begun: Instant,
 }
 
@@ -132,7 +134,7 @@ impl Call {
         let begun = Instant::now();
         let (mut parts, body) = request.into_parts();
         let admitted = head::admit(&mut parts, body.is_end_stream())?;
-        let origin = forwarded::settle(
+        let told = forwarded::settle(
             &mut parts.headers,
             &admitted.host,
             &connection.peer,
@@ -144,7 +146,8 @@ impl Call {
             parts,
             admitted,
             body: Some(body),
-            origin,
+            told,
+            told_shown: false,
             begun,
         }))
     }
@@ -174,10 +177,16 @@ impl Call {
                 .allows(asked, self.admitted.host.as_str())
     }
 
-    fn route(&self) -> Option<Routed> {
+    fn route(&mut self) -> Option<Routed> {
         let local = self.worker.current();
+        if local.snapshot.sees_told {
+            self.show_told();
+        }
         let index = local.snapshot.table.find(&self.view(&local))?.index;
         let rule = local.rule(index, &self.worker);
+        if rule.sees_told {
+            self.show_told();
+        }
         Some(Routed {
             unsent: Cell::new(Some(local.unsent())),
             rule,
@@ -185,13 +194,25 @@ impl Call {
         })
     }
 
+    fn show_told(&mut self) {
+        if !self.told_shown {
+            self.told.insert_into(&mut self.parts.headers);
+            self.told_shown = true;
+        }
+    }
+
+    /// What the upstream is told, unless it is among the headers.
+    pub(crate) fn told_apart(&self) -> Option<&Told> {
+        (!self.told_shown).then_some(&self.told)
+    }
+
     fn country(&self) -> Option<Country> {
         let trusted = self.connection.peer.trusted();
-        let code =
-            self.worker
-                .shared
-                .country
-                .of(&self.parts.headers, trusted, self.origin.client)?;
+        let code = self.worker.shared.country.of(
+            &self.parts.headers,
+            trusted,
+            self.told.origin().client,
+        )?;
         std::str::from_utf8(&code).ok()?.parse().ok()
     }
 
@@ -205,7 +226,7 @@ impl Call {
             path: self.parts.uri.path(),
             query: self.parts.uri.query(),
             headers: &self.parts.headers,
-            source: self.origin.client,
+            source: self.told.origin().client,
             country: wanted.then(country).flatten(),
         }
     }

@@ -74,6 +74,7 @@ impl Service {
                 .path_and_query()
                 .map_or("/", http::uri::PathAndQuery::as_str),
             headers: &parts.headers,
+            more: None,
             length: Some(0),
             upgrade: None,
         };
@@ -138,7 +139,7 @@ impl Call {
     /// The URL the client asked for.
     pub(crate) fn asked(&self) -> crate::filters::location::Asked<'_> {
         crate::filters::location::Asked {
-            https: self.origin.https,
+            https: self.told.origin().https,
             host: self.admitted.host.as_str(),
             port: self.admitted.port,
             uri: &self.parts.uri,

@@ -16,7 +16,7 @@ use crate::upstream::{Stream, h2};
 use crate::worker::Worker;
 use bytes::Bytes;
 use haldane_routing::spec::Protocol;
-use http::{Request, Response, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -67,7 +67,7 @@ pub(crate) struct Failed {
 pub(crate) async fn attempt(
     worker: &Rc<Worker>,
     (backend, endpoint): (&LiveBackend, &Arc<Endpoint>),
-    outgoing: &Outgoing,
+    outgoing: &Outgoing<'_>,
     body: RequestBody,
     unsent: &mut Option<Unsent>,
     fresh: bool,
@@ -89,7 +89,7 @@ struct Exchange<'a> {
     worker: &'a Rc<Worker>,
     backend: &'a LiveBackend,
     endpoint: &'a Arc<Endpoint>,
-    outgoing: &'a Outgoing,
+    outgoing: &'a Outgoing<'a>,
     unsent: &'a mut Option<Unsent>,
 }
 
@@ -113,6 +113,7 @@ impl Exchange<'_> {
             method: &self.outgoing.method,
             target: &self.outgoing.target,
             headers: &self.outgoing.headers,
+            more: self.outgoing.told.as_deref().map(|told| told as _),
             length: self.outgoing.length,
             upgrade: self.outgoing.upgrade.as_ref(),
         };
@@ -186,16 +187,19 @@ impl Exchange<'_> {
         let uri = Uri::builder()
             .scheme(scheme)
             .authority(authority.unwrap_or(&self.outgoing.host))
-            .path_and_query(self.outgoing.target.as_str())
+            .path_and_query(&*self.outgoing.target)
             .build();
         let Ok(uri) = uri else {
             return Err(Failed::never(ErrorClass::Internal));
         };
         let mut request = Request::new(body);
-        *request.method_mut() = self.outgoing.method.clone();
+        *request.method_mut() = Method::clone(&self.outgoing.method);
         *request.uri_mut() = uri;
         *request.version_mut() = Version::HTTP_2;
-        *request.headers_mut() = self.outgoing.headers.clone();
+        *request.headers_mut() = HeaderMap::clone(&self.outgoing.headers);
+        if let Some(told) = &self.outgoing.told {
+            told.insert_into(request.headers_mut());
+        }
         request.headers_mut().remove(http::header::HOST);
         if let Some(length) = self.outgoing.length {
             request
@@ -277,13 +281,13 @@ impl Exchange<'_> {
 
 /// The time limits of an answer's head. While the request's body still moves, only silence counts.
 struct Watch<'a> {
-    outgoing: &'a Outgoing,
+    outgoing: &'a Outgoing<'a>,
     begun: Instant,
     timer: Option<Timer>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(outgoing: &'a Outgoing) -> Self {
+    fn new(outgoing: &'a Outgoing<'a>) -> Self {
         Self {
             outgoing,
             begun: Instant::now(),

@@ -20,12 +20,14 @@ impl Cookies {
     pub(crate) fn of(call: &Call, forward: &Forward, choice: &Choice, affinity: Affinity) -> Self {
         let ticket = match (&choice.set_ticket, forward.sticky()) {
             (Some(ticket), Some(Sticky::Cookie(name))) => {
-                ticket_line(name, ticket, call.origin.https)
+                ticket_line(name, ticket, call.told.origin().https)
             }
             _ => None,
         };
         let key = match (affinity, forward.affinity()) {
-            (Affinity::New { key, .. }, Some(spec)) => key_line(spec, &key, call.origin.https),
+            (Affinity::New { key, .. }, Some(spec)) => {
+                key_line(spec, &key, call.told.origin().https)
+            }
             _ => None,
         };
         Self(ticket.into_iter().chain(key).collect())

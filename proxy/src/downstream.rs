@@ -49,7 +49,7 @@ const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// What a request needs to know of the connection it came on.
 pub(crate) struct Connection {
-    pub(crate) peer: Peer,
+    pub(crate) peer: Rc<Peer>,
     pub(crate) waiting: Arc<Waiting>,
     /// The version of TLS, or `None` in clear.
     pub(crate) tls: Option<&'static str>,
@@ -122,7 +122,7 @@ async fn serve_clear(
 ) -> io::Result<()> {
     let h2 = in_time(&worker.shared.config.limits, speaks_h2(&stream)).await?;
     let connection = Connection {
-        peer,
+        peer: Rc::new(peer),
         waiting: held.waiting.clone(),
         tls: None,
         server_name: None,
@@ -159,7 +159,7 @@ async fn serve_tls(
     let session = stream.get_ref().1;
     let h2 = session.alpn_protocol() == Some(b"h2");
     let connection = Connection {
-        peer,
+        peer: Rc::new(peer),
         waiting: held.waiting.clone(),
         tls: session
             .protocol_version()

@@ -89,7 +89,10 @@ async fn exchange(
     let unsent = routed.unsent.take();
     let affinity = Affinity::of(call, forward);
     let body = intake(call, routed, record, forward.timeouts().idle).await?;
-    let outgoing = outgoing::prepare(call, routed, forward, record);
+    let rewritten = routed.rewritten(call);
+    outgoing::edit(call, routed.rule.rule().filters());
+    let call = &*call;
+    let outgoing = outgoing::prepare(call, forward, rewritten, record.request.clone());
     mirror::send(&call.worker, routed, forward, &outgoing, &body);
     let mut route = Route {
         worker: &call.worker,
@@ -152,7 +155,7 @@ impl Route<'_> {
     /// Attempts until there is an answer, or no safe attempt is left.
     async fn attempts(
         &mut self,
-        outgoing: &Outgoing,
+        outgoing: &Outgoing<'_>,
         mut body: RequestBody,
         mut unsent: Option<Unsent>,
         record: &mut Record,

@@ -15,18 +15,16 @@ mod rfc7239;
 
 use self::chain::Hop;
 use self::names::{
-    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID,
 };
 use crate::head::Host;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
-const HTTP: HeaderValue = HeaderValue::from_static("http");
-const HTTPS: HeaderValue = HeaderValue::from_static("https");
-
-/// Fields that [`settle`] always writes; room for them is made at once.
-const FIELDS_WRITTEN: usize = 6;
+static HTTP: HeaderValue = HeaderValue::from_static("http");
+static HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 /// Whom to believe, and in which words to pass it on. One for the whole process.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +46,7 @@ impl Policy {
     }
 }
 
-/// The other end of a connection: made once, so that a request only copies ready field values.
+/// The other end of a connection: made once, so that a request only writes ready field values.
 #[derive(Clone, Debug)]
 pub struct Peer {
     ip: IpAddr,
@@ -85,10 +83,19 @@ impl Peer {
     pub const fn trusted(&self) -> bool {
         self.trusted
     }
+
+    /// Where its requests come from, as seen.
+    const fn origin(&self) -> Origin {
+        Origin {
+            client: self.ip,
+            https: self.https,
+            port: self.port,
+        }
+    }
 }
 
 /// What is known about the start of a request's way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The client's address.
     pub client: IpAddr,
@@ -96,17 +103,35 @@ pub struct Origin {
     pub https: bool,
     /// The port the client connected to.
     pub port: u16,
-    /// The host the client asked for, with its port where it wrote one.
-    pub host: HeaderValue,
 }
 
-/// Finds a request's origin and writes it into the request's fields: `X-Forwarded-For`, `-Host`,
-/// `-Proto`, `-Port`, `X-Real-IP`, `X-Request-Id`, and `Forwarded` where [`Policy`] or a trusted peer uses it.
-pub fn settle(headers: &mut HeaderMap, host: &Host, peer: &Peer, policy: &Policy) -> Origin {
-    let origin = if peer.trusted {
-        told(headers, host, peer, policy)
+/// What the upstream is told about a request's way: `X-Forwarded-For`, `-Host`, `-Proto`, `-Port`, `X-Real-IP`,
+/// `X-Request-Id`, and `Forwarded` where [`Policy`] or a trusted peer uses it.
+///
+/// It stays beside the request's own fields and is written behind them: putting six fields into a map only to read them
+/// out again was a tenth of all that a small request cost. Who must see or change them asks [`Told::insert_into`] first.
+#[derive(Clone, Debug)]
+pub struct Told {
+    origin: Origin,
+    /// The host the client asked for, with its port where it wrote one.
+    host: HeaderValue,
+    peer: Rc<Peer>,
+    /// `None` where the peer alone is the chain.
+    chain: Option<HeaderValue>,
+    /// `None` where the client is the peer.
+    client: Option<HeaderValue>,
+    /// `None` where it is the one that the peer connected to.
+    port: Option<HeaderValue>,
+    forwarded: Option<HeaderValue>,
+    request_id: HeaderValue,
+}
+
+/// Finds a request's origin and takes from the request's fields what it or others said about it.
+pub fn settle(headers: &mut HeaderMap, host: &Host, peer: &Rc<Peer>, policy: &Policy) -> Told {
+    let (origin, told_host) = if peer.trusted {
+        told(headers, peer, policy)
     } else {
-        seen(host, peer)
+        (peer.origin(), None)
     };
     // Before anything is removed: the chain is extended, not begun again.
     let chain = if peer.trusted {
@@ -114,47 +139,72 @@ pub fn settle(headers: &mut HeaderMap, host: &Host, peer: &Peer, policy: &Policy
     } else {
         None
     };
-    let forwarded = rfc7239::extended(headers, host, peer, policy);
-    if !peer.trusted {
-        names::remove_claims(headers);
-    }
-    // A map that is too full to grow stays as it is; the fields written below have places already then.
-    let _ = headers.try_reserve(FIELDS_WRITTEN);
-    headers.insert(
-        X_FORWARDED_FOR,
-        chain.unwrap_or_else(|| peer.ip_field.clone()),
-    );
-    headers.insert(X_FORWARDED_HOST, origin.host.clone());
-    headers.insert(X_FORWARDED_PROTO, if origin.https { HTTPS } else { HTTP });
-    headers.insert(X_FORWARDED_PORT, port_field(origin.port, peer));
-    headers.insert(
-        X_REAL_IP,
-        if origin.client == peer.ip {
-            peer.ip_field.clone()
-        } else {
-            ip_field(origin.client)
-        },
-    );
-    if let Some(forwarded) = forwarded {
-        headers.insert(header::FORWARDED, forwarded);
-    }
-    request_id::settle(headers, peer.trusted);
-    origin
+    let told = Told {
+        host: told_host.unwrap_or_else(|| host.field().clone()),
+        chain,
+        client: (origin.client != peer.ip).then(|| ip_field(origin.client)),
+        port: (origin.port != peer.port).then(|| HeaderValue::from(origin.port)),
+        forwarded: rfc7239::extended(headers, host, peer, policy),
+        request_id: request_id::of(headers, peer.trusted),
+        peer: peer.clone(),
+        origin,
+    };
+    names::remove(headers, peer.trusted);
+    told
 }
 
-/// The peer is the client.
-fn seen(host: &Host, peer: &Peer) -> Origin {
-    Origin {
-        client: peer.ip,
-        https: peer.https,
-        port: peer.port,
-        host: host.field().clone(),
+/// Whether a field is one of those in [`Told`].
+#[must_use]
+pub fn is_told(name: &HeaderName) -> bool {
+    names::is_told(name)
+}
+
+impl Told {
+    /// Where the request comes from.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The request's name in the logs of everybody it passes.
+    #[must_use]
+    pub const fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    /// The fields, each once.
+    pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let peer = &*self.peer;
+        let scheme = if self.origin.https { &HTTPS } else { &HTTP };
+        let always = [
+            (
+                &X_FORWARDED_FOR,
+                self.chain.as_ref().unwrap_or(&peer.ip_field),
+            ),
+            (&X_FORWARDED_HOST, &self.host),
+            (&X_FORWARDED_PROTO, scheme),
+            (
+                &X_FORWARDED_PORT,
+                self.port.as_ref().unwrap_or(&peer.port_field),
+            ),
+            (&X_REAL_IP, self.client.as_ref().unwrap_or(&peer.ip_field)),
+            (&X_REQUEST_ID, &self.request_id),
+        ];
+        let forwarded = self.forwarded.as_ref().map(|f| (&header::FORWARDED, f));
+        always.into_iter().chain(forwarded)
+    }
+
+    /// Puts the fields among the request's own.
+    pub fn insert_into(&self, headers: &mut HeaderMap) {
+        for (name, value) in self.fields() {
+            headers.insert(name, value.clone());
+        }
     }
 }
 
-/// The peer says who the client is; what it does not say is as seen.
-fn told(headers: &HeaderMap, host: &Host, peer: &Peer, policy: &Policy) -> Origin {
-    let hop = if headers.contains_key(X_FORWARDED_FOR) {
+/// The peer says who the client is, and which host was asked for; what it does not say is as seen.
+fn told(headers: &HeaderMap, peer: &Peer, policy: &Policy) -> (Origin, Option<HeaderValue>) {
+    let hop = if headers.contains_key(&X_FORWARDED_FOR) {
         Hop::from(chain::client(headers, peer.ip, policy))
     } else {
         rfc7239::client(headers, peer.ip, policy)
@@ -166,7 +216,7 @@ fn told(headers: &HeaderMap, host: &Host, peer: &Peer, policy: &Policy) -> Origi
     let named = only(headers, &X_FORWARDED_HOST)
         .filter(|host| is_host(host))
         .cloned();
-    Origin {
+    let origin = Origin {
         client: hop.ip,
         https: https.unwrap_or(peer.https),
         port: port.unwrap_or(match https {
@@ -175,8 +225,8 @@ fn told(headers: &HeaderMap, host: &Host, peer: &Peer, policy: &Policy) -> Origi
             Some(false) => 80,
             None => peer.port,
         }),
-        host: named.or(hop.host).unwrap_or_else(|| host.field().clone()),
-    }
+    };
+    (origin, named.or(hop.host))
 }
 
 /// A field's value where it has one line: of two nobody knows which is meant.
@@ -204,14 +254,6 @@ fn is_host(value: &HeaderValue) -> bool {
 
 fn ip_field(ip: IpAddr) -> HeaderValue {
     HeaderValue::try_from(ip.to_string()).expect("an address is written in visible ASCII")
-}
-
-fn port_field(port: u16, peer: &Peer) -> HeaderValue {
-    if port == peer.port {
-        peer.port_field.clone()
-    } else {
-        HeaderValue::from(port)
-    }
 }
 
 #[cfg(test)]

@@ -133,11 +133,14 @@ pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
 
 /// What needs nothing but the request's head.
 fn turned_away(call: &Call, filters: &Filters) -> Option<Response<Answer>> {
-    if let Some(status) = filters.https_redirect().filter(|_| !call.origin.https) {
+    if let Some(status) = filters
+        .https_redirect()
+        .filter(|_| !call.told.origin().https)
+    {
         let port = call.worker.shared.config.https_redirect_port;
         return Some(respond::redirect(status, call.asked().by_https(port)));
     }
-    if !filters.admits(call.origin.client) {
+    if !filters.admits(call.told.origin().client) {
         return Some(respond::status(StatusCode::FORBIDDEN));
     }
     let announced = call.admitted.framing.length().unwrap_or(0);
@@ -152,7 +155,7 @@ fn count(call: &Call, gate: &RuleGate) -> Result<Option<InFlight>, Limited> {
         return Ok(None);
     };
     let clients = &call.worker.shared.filters.clients;
-    clients.admit(limits, call.origin.client, call.begun)
+    clients.admit(limits, call.told.origin().client, call.begun)
 }
 
 fn preflight(headers: HeaderMap) -> Response<Answer> {

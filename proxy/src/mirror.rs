@@ -24,7 +24,7 @@ pub(crate) fn send(
     worker: &Rc<Worker>,
     routed: &Routed,
     forward: &Forward,
-    outgoing: &Outgoing,
+    outgoing: &Outgoing<'_>,
     body: &RequestBody,
 ) {
     for mirror in forward.mirrors() {
@@ -53,7 +53,7 @@ async fn copy(
     worker: Rc<Worker>,
     local: Rc<crate::snapshot::Local>,
     backend: BackendIndex,
-    outgoing: Outgoing,
+    outgoing: Outgoing<'static>,
     body: RequestBody,
 ) {
     let _under_way = worker.mirrors.clone();

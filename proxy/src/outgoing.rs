@@ -1,12 +1,15 @@
 //! The request as its upstream sees it: target, headers, limits. Made once; every attempt sends the same.
 
-use crate::answer::{Call, Routed};
+use crate::answer::Call;
 use crate::body::Progress;
+use crate::forwarded::Told;
 use crate::metrics::ErrorClass;
-use crate::record::Record;
-use haldane_routing::{Forward, Timeouts};
+use crate::upstream::h1::{FieldLines, MoreFields};
+use haldane_routing::{Filters, Forward, Timeouts};
 use http::header::{HOST, TE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use std::borrow::Cow;
 use std::rc::Rc;
 use tokio::time::Instant;
 
@@ -14,14 +17,16 @@ use tokio::time::Instant;
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// A request as it leaves, for any attempt.
-pub(crate) struct Outgoing {
-    pub(crate) method: Method,
-    pub(crate) target: String,
-    pub(crate) headers: HeaderMap,
+pub(crate) struct Outgoing<'c> {
+    pub(crate) method: Cow<'c, Method>,
+    pub(crate) target: Cow<'c, str>,
+    pub(crate) headers: Cow<'c, HeaderMap>,
+    /// `None` where `headers` has it.
+    pub(crate) told: Option<Cow<'c, Told>>,
     pub(crate) length: Option<u64>,
     pub(crate) upgrade: Option<HeaderValue>,
     /// The request's host, for TLS towards the upstream and HTTP/2's `:authority`.
-    pub(crate) host: String,
+    pub(crate) host: Cow<'c, str>,
     pub(crate) timeouts: Timeouts,
     pub(crate) whole_by: Option<Instant>,
     /// Whether `whole_by` is what the client asked for: missing it then says nothing about the upstream.
@@ -29,7 +34,7 @@ pub(crate) struct Outgoing {
     pub(crate) progress: Option<Rc<Progress>>,
 }
 
-impl Outgoing {
+impl Outgoing<'_> {
     /// What went wrong on the client's side while its body was being sent.
     pub(crate) fn body_fault(&self) -> Option<ErrorClass> {
         let progress = self.progress.as_ref()?;
@@ -38,14 +43,15 @@ impl Outgoing {
     }
 
     /// The same request for a copy of it.
-    pub(crate) fn duplicate(&self) -> Self {
-        Self {
-            method: self.method.clone(),
-            target: self.target.clone(),
-            headers: self.headers.clone(),
+    pub(crate) fn duplicate(&self) -> Outgoing<'static> {
+        Outgoing {
+            method: Cow::Owned(Method::clone(&self.method)),
+            target: Cow::Owned(self.target.clone().into_owned()),
+            headers: Cow::Owned(HeaderMap::clone(&self.headers)),
+            told: self.told.as_deref().cloned().map(Cow::Owned),
             length: self.length,
             upgrade: None,
-            host: self.host.clone(),
+            host: Cow::Owned(self.host.clone().into_owned()),
             timeouts: self.timeouts,
             whole_by: self.whole_by,
             deadline_is_clients: self.deadline_is_clients,
@@ -54,36 +60,48 @@ impl Outgoing {
     }
 }
 
-/// Takes the request out of the call and applies what the rule changes in it.
-pub(crate) fn prepare(
-    call: &mut Call,
-    routed: &Routed,
-    forward: &Forward,
-    record: &Record,
-) -> Outgoing {
-    let filters = routed.rule.rule().filters();
-    let target = target(call, routed);
-    let mut headers = std::mem::take(&mut call.parts.headers);
+impl MoreFields for Told {
+    fn write(&self, lines: &mut FieldLines<'_>) {
+        for (name, value) in self.fields() {
+            lines.field(name, value);
+        }
+    }
+}
+
+/// Applies what the rule changes in the request's headers.
+pub(crate) fn edit(call: &mut Call, filters: &Filters) {
+    let headers = &mut call.parts.headers;
     if call.admitted.te_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    filters.request_headers().apply(&mut headers);
+    filters.request_headers().apply(headers);
     if let Some(host) = filters.upstream_host() {
         headers.insert(HOST, host.clone());
     }
+}
+
+/// The request of a call whose headers were edited; `rewritten` is its path where the rule changes that.
+pub(crate) fn prepare<'c>(
+    call: &'c Call,
+    forward: &Forward,
+    rewritten: Option<String>,
+    progress: Option<Rc<Progress>>,
+) -> Outgoing<'c> {
+    let headers = &call.parts.headers;
     let timeouts = *forward.timeouts();
     let begun = Instant::from_std(call.begun);
     let asked = if call.admitted.grpc {
-        grpc_timeout(&headers)
+        grpc_timeout(headers)
     } else {
         None
     };
     Outgoing {
-        method: call.parts.method.clone(),
-        target,
+        method: Cow::Borrowed(&call.parts.method),
+        target: target(&call.parts.uri, rewritten),
+        told: call.told_apart().map(Cow::Borrowed),
         length: call.admitted.framing.length(),
-        upgrade: call.admitted.upgrade.take(),
-        host: call.admitted.host.as_str().to_owned(),
+        upgrade: call.admitted.upgrade.clone(),
+        host: Cow::Borrowed(call.admitted.host.as_str()),
         whole_by: [timeouts.whole, asked]
             .into_iter()
             .flatten()
@@ -92,22 +110,16 @@ pub(crate) fn prepare(
         deadline_is_clients: asked
             .is_some_and(|asked| timeouts.whole.is_none_or(|whole| asked < whole)),
         timeouts,
-        progress: record.request.clone(),
-        headers,
+        progress,
+        headers: Cow::Borrowed(headers),
     }
 }
 
-fn target(call: &Call, routed: &Routed) -> String {
-    let uri = &call.parts.uri;
-    match routed.rewritten(call) {
-        None => uri
-            .path_and_query()
-            .map_or("/", http::uri::PathAndQuery::as_str)
-            .to_owned(),
-        Some(path) => match uri.query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path,
-        },
+fn target(uri: &Uri, rewritten: Option<String>) -> Cow<'_, str> {
+    match (rewritten, uri.query()) {
+        (None, _) => Cow::Borrowed(uri.path_and_query().map_or("/", PathAndQuery::as_str)),
+        (Some(path), Some(query)) => Cow::Owned(format!("{path}?{query}")),
+        (Some(path), None) => Cow::Owned(path),
     }
 }
 

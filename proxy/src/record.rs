@@ -59,8 +59,8 @@ impl Record {
         let field = |name| call.parts.headers.get(name).cloned();
         self.log = Some(Box::new(Entry {
             time: SystemTime::now() - call.begun.elapsed(),
-            request_id: field("x-request-id"),
-            client: call.origin.client,
+            request_id: Some(call.told.request_id().clone()),
+            client: call.told.origin().client,
             method: call.parts.method.clone(),
             host: call.admitted.host.as_str().to_owned(),
             target: call.parts.uri.path_and_query().cloned(),

@@ -1,13 +1,17 @@
 //! What requests are routed by: one immutable snapshot, replaced whole, and each worker's own view of it.
 
 use crate::endpoint::{Endpoint, Endpoints};
+use crate::forwarded::is_told;
 use crate::gate::RuleGate;
 use crate::metrics::{Metrics, SeriesKey, SeriesShard, Share};
 use crate::retry::Budget;
 use crate::tls::{Alpn, CertificateFault, ClientTls, ClientTlsFault};
 use crate::worker::Worker;
 use haldane_routing::spec::{Protocol, UpstreamTlsSpec};
-use haldane_routing::{Action, Backend, By, Rule, RuleIndex, Table, Version, VersionIndex};
+use haldane_routing::{
+    Action, Backend, Balance, By, Forward, HashKey, Rule, RuleIndex, Sticky, Table, Version,
+    VersionIndex,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -66,6 +70,8 @@ pub(crate) struct Snapshot {
     pub(crate) generation: Generation,
     pub(crate) table: Arc<Table>,
     pub(crate) backends: Vec<Arc<LiveBackend>>,
+    /// Whether a condition asks for a header by which upstreams are told where a request comes from.
+    pub(crate) sees_told: bool,
 }
 
 impl Snapshot {
@@ -74,6 +80,7 @@ impl Snapshot {
             generation: Generation(0),
             table: Arc::new(Table::empty()),
             backends: Vec::new(),
+            sees_told: false,
         }
     }
 
@@ -100,6 +107,7 @@ impl Snapshot {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             generation: Generation(self.generation.0 + 1),
+            sees_told: table.asks_header(is_told),
             table,
             backends,
         })
@@ -145,6 +153,23 @@ pub(crate) struct LocalRule {
     series: RefCell<SeriesByChoice>,
     pub(crate) budget: Budget,
     pub(crate) gate: RuleGate,
+    /// Whether the rule looks at, or changes, what upstreams are told of a request's way.
+    pub(crate) sees_told: bool,
+}
+
+fn sees_told(rule: &Rule) -> bool {
+    let filters = rule.filters();
+    let edits = filters.request_headers();
+    let edited = edits.set().iter().chain(edits.add()).map(|(name, _)| name);
+    edited.chain(edits.remove()).any(is_told)
+        || filters.external_auth().is_some()
+        || matches!(rule.action(), Action::Forward(forward) if picks_by_told(forward))
+}
+
+fn picks_by_told(forward: &Forward) -> bool {
+    let sticky = matches!(forward.sticky(), Some(Sticky::Header(name)) if is_told(name));
+    let by_told = |key: &HashKey| matches!(key, HashKey::Header(name) if is_told(name));
+    sticky || matches!(forward.balance(), Balance::ConsistentHash(keys) if keys.iter().any(by_told))
 }
 
 impl LocalRule {
@@ -245,6 +270,7 @@ impl Local {
             Rc::new(LocalRule {
                 gate: RuleGate::new(&rule, worker),
                 budget: Budget::new(&rule),
+                sees_told: sees_told(&rule),
                 series: RefCell::default(),
                 rule,
             })

@@ -13,6 +13,7 @@ use crate::request::RequestView;
 use crate::rule::Rule;
 use crate::spec::{CertificateSpec, TableSpec};
 use hosts::Hosts;
+use http::HeaderName;
 use std::sync::Arc;
 
 /// All rules, backends and certificates of one generation.
@@ -95,6 +96,13 @@ impl Table {
     #[must_use]
     pub fn uses_country(&self) -> bool {
         self.uses_country
+    }
+
+    /// Whether any condition asks for a header whose name `is` one of those meant.
+    #[must_use]
+    pub fn asks_header(&self, is: impl Fn(&HeaderName) -> bool) -> bool {
+        let mut conditions = self.rules.iter().flat_map(|rule| rule.conditions());
+        conditions.any(|condition| matches!(condition, Condition::Header(name, _) if is(name)))
     }
 }
 

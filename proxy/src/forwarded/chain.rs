@@ -30,7 +30,7 @@ impl From<IpAddr> for Hop {
 /// the walk: nothing behind it can be vouched for.
 pub(super) fn client(headers: &HeaderMap, peer: IpAddr, policy: &Policy) -> IpAddr {
     let mut client = peer;
-    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
     let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops.take(HOPS_MAX) {
         let Some(address) = std::str::from_utf8(hop).ok().and_then(node) else {
@@ -47,7 +47,7 @@ pub(super) fn client(headers: &HeaderMap, peer: IpAddr, policy: &Policy) -> IpAd
 /// What the trusted peer sent with the peer's own address behind it, or `None` where the peer alone
 /// is the chain. A client known from `Forwarded` only begins the chain here.
 pub(super) fn extended(headers: &HeaderMap, client: IpAddr, peer: &Peer) -> Option<HeaderValue> {
-    let lines = headers.get_all(X_FORWARDED_FOR).iter();
+    let lines = headers.get_all(&X_FORWARDED_FOR).iter();
     let mut chain: Vec<&[u8]> = lines
         .map(HeaderValue::as_bytes)
         .filter(|line| !line.is_empty())

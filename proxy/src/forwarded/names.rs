@@ -1,25 +1,40 @@
 //! The fields in which requests say where they come from.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
-pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(super) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-pub(super) const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(super) static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Removes what an untrusted peer claims and nobody overwrites.
-pub(super) fn remove_claims(headers: &mut HeaderMap) {
-    if !headers.keys().any(is_claim) {
+/// Whether the field is one that upstreams are told in our words, whatever the request says.
+pub(super) fn is_told(name: &HeaderName) -> bool {
+    match name.as_str().as_bytes() {
+        [b'x', b'-', ..] => TOLD.contains(&name),
+        [b'f', ..] => *name == header::FORWARDED,
+        _ => false,
+    }
+}
+
+static TOLD: [&HeaderName; 6] = [
+    &X_FORWARDED_FOR,
+    &X_FORWARDED_HOST,
+    &X_FORWARDED_PORT,
+    &X_FORWARDED_PROTO,
+    &X_REAL_IP,
+    &X_REQUEST_ID,
+];
+
+/// Removes what is told anew, and what an untrusted peer claims beside it.
+pub(super) fn remove(headers: &mut HeaderMap, trusted: bool) {
+    let goes = |name: &&HeaderName| is_told(name) || (!trusted && is_claim(name));
+    if !headers.keys().any(|name| goes(&name)) {
         return;
     }
-    let claims: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_claim(name))
-        .cloned()
-        .collect();
-    for name in claims {
+    let names: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }

@@ -15,11 +15,14 @@ thread_local! {
 /// The longest identifier taken over, in bytes: log fields are cut off above it.
 const ID_BYTES_MAX: usize = 128;
 
-/// Keeps a trusted peer's identifier and gives every other request 128 random bits.
-pub(super) fn settle(headers: &mut HeaderMap, trusted: bool) {
-    if !(trusted && only(headers, &X_REQUEST_ID).is_some_and(is_sane)) {
-        headers.insert(X_REQUEST_ID, fresh());
-    }
+/// A trusted peer's identifier; 128 random bits for every other request.
+pub(super) fn of(headers: &HeaderMap, trusted: bool) -> HeaderValue {
+    let told = if trusted {
+        only(headers, &X_REQUEST_ID)
+    } else {
+        None
+    };
+    told.filter(|id| is_sane(id)).cloned().unwrap_or_else(fresh)
 }
 
 fn is_sane(id: &HeaderValue) -> bool {
@@ -29,10 +32,8 @@ fn is_sane(id: &HeaderValue) -> bool {
 fn fresh() -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];
-    for (pair, byte) in text
-        .chunks_exact_mut(2)
-        .zip(RANDOM.with_borrow_mut(SmallRng::random::<[u8; 16]>))
-    {
+    let id = RANDOM.with_borrow_mut(SmallRng::random::<u128>);
+    for (pair, byte) in text.chunks_exact_mut(2).zip(id.to_ne_bytes()) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }

@@ -17,21 +17,23 @@ fn policy(writes_forwarded: bool) -> Policy {
 }
 
 /// Settles a request from `peer` to a clear listener on port 8080, with `Host: a` and these fields, parted by `|`.
-fn settled(peer: &str, lines: &str, policy: &Policy) -> (Origin, HeaderMap) {
+fn settled(peer: &str, lines: &str, policy: &Policy) -> (Told, HeaderMap) {
     let mut request = Request::builder().header("host", "a");
     for (name, value) in lines.split('|').filter_map(|line| line.split_once(": ")) {
         request = request.header(name, value);
     }
     let mut parts = request.body(()).unwrap().into_parts().0;
     let admitted = head::admit(&mut parts, true).unwrap();
-    let peer = Peer::new(
+    let peer = Rc::new(Peer::new(
         SocketAddr::new(peer.parse().unwrap(), 5),
         false,
         8080,
         policy,
-    );
-    let origin = settle(&mut parts.headers, &admitted.host, &peer, policy);
-    (origin, parts.headers)
+    ));
+    let told = settle(&mut parts.headers, &admitted.host, &peer, policy);
+    assert!(!parts.headers.keys().any(is_told), "{:?}", parts.headers);
+    told.insert_into(&mut parts.headers);
+    (told, parts.headers)
 }
 
 fn lines_of(headers: &HeaderMap, name: &str) -> String {
@@ -45,9 +47,9 @@ fn lines_of(headers: &HeaderMap, name: &str) -> String {
 
 #[track_caller]
 fn check_client(peer: &str, lines: &str, client: &str) {
-    let (origin, headers) = settled(peer, lines, &policy(false));
+    let (told, headers) = settled(peer, lines, &policy(false));
     assert_eq!(
-        origin.client,
+        told.origin().client,
         client.parse::<IpAddr>().unwrap(),
         "{peer} says {lines}"
     );
@@ -146,7 +148,7 @@ fn forwarded_is_read_where_there_is_nothing_else() {
 
 #[track_caller]
 fn check_origin(peer: &str, lines: &str, expected: &str) {
-    let (origin, headers) = settled(peer, lines, &policy(false));
+    let (settled, headers) = settled(peer, lines, &policy(false));
     let told = |name| lines_of(&headers, name);
     let written = format!(
         "{} {} {}",
@@ -155,8 +157,9 @@ fn check_origin(peer: &str, lines: &str, expected: &str) {
         told("x-forwarded-port")
     );
     assert_eq!(written, expected, "{peer} says {lines}");
+    let origin = settled.origin();
     let scheme = if origin.https { "https" } else { "http" };
-    let found = format!("{scheme} {} {}", origin.host.to_str().unwrap(), origin.port);
+    let found = format!("{scheme} {} {}", told("x-forwarded-host"), origin.port);
     assert_eq!(found, expected, "{peer} says {lines}");
 }
 

@@ -38,7 +38,7 @@ pub use error::{
     BadResponse, BodyError, ChunkFault, Failure, RequestBodyError, RequestFault, SendError,
 };
 pub use limits::Limits;
-pub use request::{RequestFraming, RequestHead, write_head};
+pub use request::{FieldLines, MoreFields, RequestFraming, RequestHead, write_head};
 
 use exchange::Exchange;
 

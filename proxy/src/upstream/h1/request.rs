@@ -1,5 +1,6 @@
 //! Writing a request's head: one request line, the given fields, one framing.
 
+use std::fmt;
 use std::io::Write;
 
 use bytes::Bytes;
@@ -19,11 +20,30 @@ pub struct RequestHead<'a> {
     /// Fields to send, `host` among them. `connection`, `content-length`, `transfer-encoding` and
     /// `upgrade` in it are passed over: they are the codec's to write.
     pub headers: &'a HeaderMap,
+    /// Fields to send behind those, none of them the codec's to write.
+    pub more: Option<&'a dyn MoreFields>,
     /// The body's length in bytes as the client announced it; absent, the body's own exact size
     /// is taken, and without one the body is chunked.
     pub length: Option<u64>,
     /// The protocol to ask for, e.g. `websocket`; only without a body.
     pub upgrade: Option<&'a HeaderValue>,
+}
+
+/// Fields that their owner keeps in another form than a map.
+pub trait MoreFields: fmt::Debug {
+    /// Writes them all.
+    fn write(&self, lines: &mut FieldLines<'_>);
+}
+
+/// Field lines being written; what can end a line early has no way in.
+#[derive(Debug)]
+pub struct FieldLines<'o>(&'o mut Vec<u8>);
+
+impl FieldLines<'_> {
+    /// Writes one line.
+    pub fn field(&mut self, name: &HeaderName, value: &HeaderValue) {
+        write_field(self.0, name, value);
+    }
 }
 
 /// How a request says where its body ends (RFC 9112 section 6).
@@ -83,6 +103,9 @@ pub fn write_head(
         if !is_ours(name) {
             write_field(out, name, value);
         }
+    }
+    if let Some(more) = head.more {
+        more.write(&mut FieldLines(out));
     }
     if let Some(protocol) = head.upgrade {
         out.extend_from_slice(b"connection: upgrade\r\n");

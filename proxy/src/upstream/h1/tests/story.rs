@@ -39,6 +39,7 @@ pub(super) fn plain<'a>(method: &'a Method, headers: &'a HeaderMap) -> RequestHe
         method,
         target: "/",
         headers,
+        more: None,
         length: None,
         upgrade: None,
     }
