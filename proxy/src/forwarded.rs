@@ -249,7 +249,7 @@ fn port(value: &HeaderValue) -> Option<u16> {
 }
 
 fn is_host(value: &HeaderValue) -> bool {
-    Host::is_written(value.as_bytes())
+    Host::is_written(value)
 }
 
 fn ip_field(ip: IpAddr) -> HeaderValue {

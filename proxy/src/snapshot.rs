@@ -144,8 +144,8 @@ fn enliven(
     })
 }
 
-/// Counters by version and what decided; no version where the rule answers itself.
-type SeriesByChoice = HashMap<(Option<VersionIndex>, By), Rc<SeriesShard>>;
+/// Counters by version and what decided; no version where the rule answers itself. So few that they are looked through.
+type SeriesByChoice = Vec<((Option<VersionIndex>, By), Rc<SeriesShard>)>;
 
 /// What one worker keeps of a rule: counters, the retry budget, filters that remember.
 pub(crate) struct LocalRule {
@@ -186,11 +186,14 @@ impl LocalRule {
         worker: usize,
     ) -> Rc<SeriesShard> {
         let mut series = self.series.borrow_mut();
-        let find = || {
-            let series = metrics.series(&self.key(version, by));
-            Rc::new(series.shard(self.share(version), worker))
-        };
-        series.entry((version, by)).or_insert_with(find).clone()
+        let choice = (version, by);
+        if let Some((_, known)) = series.iter().find(|(of, _)| *of == choice) {
+            return known.clone();
+        }
+        let counted = metrics.series(&self.key(version, by));
+        let shard = Rc::new(counted.shard(self.share(version), worker));
+        series.push((choice, shard.clone()));
+        shard
     }
 
     fn share(&self, version: Option<VersionIndex>) -> Share {
@@ -230,7 +233,8 @@ impl LocalRule {
 /// A worker's view of a snapshot. Nothing in it is shared with another thread but the snapshot itself.
 pub(crate) struct Local {
     pub(crate) snapshot: Arc<Snapshot>,
-    rules: RefCell<HashMap<RuleIndex, Rc<LocalRule>>>,
+    /// By the rule's place in the table, each made at its first request.
+    rules: RefCell<Vec<Option<Rc<LocalRule>>>>,
     unsent: Cell<usize>,
     /// Nobody waits any more for what is unsent: it must not be sent by this view.
     over: Cell<bool>,
@@ -240,8 +244,8 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) fn new(snapshot: Arc<Snapshot>) -> Rc<Self> {
         Rc::new(Self {
+            rules: RefCell::new(vec![None; snapshot.table.rules().len()]),
             snapshot,
-            rules: RefCell::default(),
             unsent: Cell::new(0),
             over: Cell::new(false),
             all_sent: tokio::sync::Notify::new(),
@@ -250,21 +254,28 @@ impl Local {
 
     /// The view of the next snapshot: rules that did not change keep their counters and budgets.
     pub(crate) fn next(&self, snapshot: Arc<Snapshot>) -> Rc<Self> {
-        let mut kept = HashMap::new();
-        for (index, local) in self.rules.borrow().iter() {
-            let same = snapshot.table.rules().get(index.index());
-            if same.is_some_and(|rule| Arc::ptr_eq(rule, &local.rule)) {
-                kept.insert(*index, local.clone());
+        let next = Self::new(snapshot);
+        let rules = next.snapshot.table.rules();
+        for ((kept, local), rule) in next
+            .rules
+            .borrow_mut()
+            .iter_mut()
+            .zip(&*self.rules.borrow())
+            .zip(rules)
+        {
+            if local
+                .as_ref()
+                .is_some_and(|local| Arc::ptr_eq(rule, &local.rule))
+            {
+                kept.clone_from(local);
             }
         }
-        let next = Self::new(snapshot);
-        next.rules.replace(kept);
         next
     }
 
     /// What is kept of a rule, made at its first request.
     pub(crate) fn rule(&self, index: RuleIndex, worker: &Worker) -> Rc<LocalRule> {
-        let mut rules = self.rules.borrow_mut();
+        let place = &mut self.rules.borrow_mut()[index.index()];
         let make = || {
             let rule = self.snapshot.table.rules()[index.index()].clone();
             Rc::new(LocalRule {
@@ -275,7 +286,7 @@ impl Local {
                 rule,
             })
         };
-        rules.entry(index).or_insert_with(make).clone()
+        place.get_or_insert_with(make).clone()
     }
 
     /// A request has chosen its version by this view and is not on the wire yet, until the guard is dropped.

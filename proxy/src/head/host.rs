@@ -16,21 +16,21 @@ const HOST_BYTES_MAX: usize = 254;
 pub struct Host {
     /// `host` or `host:port`, shared with the request's `Host` field.
     field: HeaderValue,
-    name_bytes: usize,
+    /// Apart from the field, so that it is known to be text without a look at each byte.
+    name: Box<str>,
 }
 
 impl Host {
     /// The name alone.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let name = &self.field.as_bytes()[..self.name_bytes];
-        std::str::from_utf8(name).expect("only ASCII names are admitted")
+        &self.name
     }
 
-    /// Whether these bytes would be admitted as a `Host` field.
+    /// Whether this would be admitted as a `Host` field.
     #[must_use]
-    pub fn is_written(bytes: &[u8]) -> bool {
-        Written::parse(bytes).is_ok()
+    pub fn is_written(value: &HeaderValue) -> bool {
+        Written::of(value).is_ok()
     }
 
     /// The `Host` field as it is forwarded: the name, and the port where one was written.
@@ -58,19 +58,20 @@ pub(super) fn settle(
         None
     };
     let written = match (line, named) {
-        (Some(line), named) => agreed(Written::parse(line.as_bytes())?, named)?,
+        (Some(line), named) => agreed(Written::of(line)?, named)?,
         // HTTP/2 has `:authority` in place of `Host`; HTTP/1 must send `Host` in any case.
         (None, Some(named)) if parts.version == Version::HTTP_2 => {
-            Written::parse(named.authority.as_str().as_bytes())?
+            Written::parse(named.authority.as_str())?
         }
         (None, _) => return Err(Refusal::HostMissing),
     };
-    let (name_bytes, port) = (written.name.len(), written.port);
+    let (mut name, port) = (Box::from(written.name), written.port);
     let field = match line {
         Some(line) if written.canonical => line.clone(),
         _ => replace(written.to_field()?, &mut parts.headers),
     };
-    Ok((Host { field, name_bytes }, port))
+    str::make_ascii_lowercase(&mut name);
+    Ok((Host { field, name }, port))
 }
 
 fn only_line(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
@@ -87,7 +88,7 @@ fn agreed<'h>(written: Written<'h>, named: Option<&Named>) -> Result<Written<'h>
     let Some(named) = named else {
         return Ok(written);
     };
-    let target = Written::parse(named.authority.as_str().as_bytes())?;
+    let target = Written::parse(named.authority.as_str())?;
     let port = |written: &Written<'_>| written.port.unwrap_or(named.port_default);
     if target.name.eq_ignore_ascii_case(written.name) && port(&target) == port(&written) {
         Ok(written)
@@ -110,8 +111,11 @@ struct Written<'h> {
 }
 
 impl<'h> Written<'h> {
-    fn parse(bytes: &'h [u8]) -> Result<Self, Refusal> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Refusal::HostMalformed)?;
+    fn of(value: &'h HeaderValue) -> Result<Self, Refusal> {
+        Self::parse(value.to_str().map_err(|_| Refusal::HostMalformed)?)
+    }
+
+    fn parse(text: &'h str) -> Result<Self, Refusal> {
         if text.is_empty() {
             return Err(Refusal::HostMissing);
         }
@@ -146,7 +150,8 @@ fn split(text: &str) -> Result<(&str, Option<&str>), Refusal> {
     let name_bytes = if text.starts_with('[') {
         text.find(']').ok_or(Refusal::HostMalformed)? + 1
     } else {
-        text.find(':').unwrap_or(text.len())
+        let colon = text.bytes().position(|byte| byte == b':');
+        colon.unwrap_or(text.len())
     };
     match text.split_at(name_bytes) {
         (name, "") => Ok((name, None)),
@@ -177,7 +182,15 @@ fn is_name(name: &str) -> bool {
     {
         return address.parse::<Ipv6Addr>().is_ok();
     }
-    let is_label_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    name.split('.')
-        .all(|label| !label.is_empty() && label.bytes().all(is_label_byte))
+    // Byte by byte, for names are short and every request has one.
+    let mut label_bytes = 0;
+    for byte in name.bytes() {
+        match byte {
+            b'.' if label_bytes > 0 => label_bytes = 0,
+            b'-' | b'_' => label_bytes += 1,
+            _ if byte.is_ascii_alphanumeric() => label_bytes += 1,
+            _ => return false,
+        }
+    }
+    label_bytes > 0
 }

@@ -5,8 +5,8 @@ use super::h2;
 use super::stream::Stream;
 use crate::metrics::UpstreamState;
 use crate::worker::Worker;
+use foldhash::HashMap;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 

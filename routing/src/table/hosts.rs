@@ -5,7 +5,7 @@ use super::paths::{Candidate, Paths};
 use crate::host::HostMatch;
 use crate::request::RequestView;
 use crate::rule::Rule;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::Arc;
 
 /// The paths of every host.
