@@ -40,7 +40,7 @@ use crate::translate::Options;
 use addresses::Addresses;
 use admin::Admin;
 use board::Board;
-use index::Index;
+use index::{Index, Look};
 use kube::Client;
 use lead::Leader;
 use lease::{Keep, Leadership, keep};
@@ -49,6 +49,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch as channel};
 use tokio::task::JoinSet;
 use write::{Call, Writer};
+
+/// How long the API server keeps a watch before it ends it, in seconds. A connection that is silent 5 s longer is taken
+/// for dead, so this bounds how long a peer that vanished without a word goes unnoticed.
+const WATCH_S: u32 = 30;
 
 /// What a controller is told.
 #[derive(Clone, Debug)]
@@ -129,7 +133,7 @@ pub async fn run(
     client: Client,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunFault> {
-    let mut index = Index::start(&settings, client.clone())?;
+    let mut index = Index::start(look(&settings), client.clone())?;
     let (stop_lease, stopped) = oneshot::channel();
     let (leadership, keeping) = keep(lease_of(&settings, client.clone()), stopped);
     let keeping = tokio::spawn(keeping);
@@ -163,6 +167,14 @@ pub async fn run(
     drop(stop_lease);
     let (served, _) = tokio::join!(serving, keeping);
     Ok(served?)
+}
+
+fn look(settings: &Settings) -> Look {
+    Look {
+        options: settings.options.clone(),
+        namespaces: settings.namespaces.clone(),
+        watch_s: WATCH_S,
+    }
 }
 
 fn lease_of(settings: &Settings, client: Client) -> Keep {

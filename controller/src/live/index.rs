@@ -1,9 +1,10 @@
 //! Everything from the watches to the outcome, running.
 
+use super::RunFault;
 use super::keeper::{Keeper, Outcome, Outlets};
 use super::metrics::Metrics;
 use super::watches::Watches;
-use super::{RunFault, Settings};
+use crate::translate::Options;
 use kube::Client;
 use std::collections::BTreeSet;
 use std::thread;
@@ -12,6 +13,16 @@ use tokio::task::JoinSet;
 
 /// How many changes may wait for the index; a watch that has more waits.
 const CHANGES_MAX: usize = 4_096;
+
+/// What an index looks at, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    pub(crate) options: Options,
+    /// Empty is the whole cluster.
+    pub(crate) namespaces: Vec<String>,
+    /// How long the API server keeps a watch before it ends it, in seconds.
+    pub(crate) watch_s: u32,
+}
 
 /// A running index.
 pub(crate) struct Index {
@@ -24,7 +35,7 @@ pub(crate) struct Index {
 
 impl Index {
     /// Starts every watch, and the thread that keeps the index.
-    pub(crate) fn start(settings: &Settings, client: Client) -> Result<Self, RunFault> {
+    pub(crate) fn start(look: Look, client: Client) -> Result<Self, RunFault> {
         let metrics = Metrics::new()?;
         let (seen, changes) = mpsc::channel(CHANGES_MAX);
         let (outcome, outcomes) = watch::channel(None);
@@ -33,8 +44,9 @@ impl Index {
             client,
             seen,
             metrics: metrics.clone(),
+            watch_s: look.watch_s,
         };
-        let mut running = watches.start(&settings.namespaces);
+        let mut running = watches.start(&look.namespaces);
         running.tasks.spawn(watches.follow_secrets(wanted));
         let outlets = Outlets {
             outcome,
@@ -42,7 +54,7 @@ impl Index {
             again: running.again,
             metrics: metrics.clone(),
         };
-        let keeper = Keeper::new(settings.options.clone(), outlets);
+        let keeper = Keeper::new(look.options, outlets);
         thread::Builder::new()
             .name("index".to_owned())
             .spawn(move || keeper.run(changes))
@@ -54,3 +66,8 @@ impl Index {
         })
     }
 }
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

@@ -18,10 +18,6 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 
-/// How long the API server keeps a watch before it ends it, in seconds. A connection that is silent 5 s longer is taken
-/// for dead, so this bounds how long a peer that vanished without a word goes unnoticed.
-const WATCH_S: u32 = 30;
-
 /// What a watch needs beside its objects' type.
 pub(crate) struct Watch {
     pub(crate) scope: Scope,
@@ -30,6 +26,8 @@ pub(crate) struct Watch {
     /// Asks for everything once more.
     pub(crate) again: Arc<Notify>,
     pub(crate) metrics: Metrics,
+    /// How long the API server keeps a watch before it ends it, in seconds.
+    pub(crate) watch_s: u32,
 }
 
 /// Watches until nobody takes the changes any more.
@@ -53,7 +51,7 @@ impl Watch {
         K: Resource + Watched + Clone + DeserializeOwned + Debug + Send + 'static,
     {
         let mut reader = Reader::default();
-        let events = watcher(api.clone(), config(&self.scope));
+        let events = watcher(api.clone(), self.config());
         let mut events = std::pin::pin!(events);
         loop {
             let event = tokio::select! {
@@ -96,12 +94,12 @@ impl Watch {
         self.metrics.watch_failed(self.scope.kind);
         tracing::warn!(watch = %self.scope, %error, "watching fails; it is tried again");
     }
-}
 
-fn config(scope: &Scope) -> watcher::Config {
-    let config = watcher::Config::default().timeout(WATCH_S);
-    match &scope.name {
-        Some(name) => config.fields(&format!("metadata.name={name}")),
-        None => config,
+    fn config(&self) -> watcher::Config {
+        let config = watcher::Config::default().timeout(self.watch_s);
+        match &self.scope.name {
+            Some(name) => config.fields(&format!("metadata.name={name}")),
+            None => config,
+        }
     }
 }

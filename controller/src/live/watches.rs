@@ -24,6 +24,8 @@ pub(crate) struct Watches {
     pub(crate) client: Client,
     pub(crate) seen: mpsc::Sender<Seen>,
     pub(crate) metrics: Metrics,
+    /// How long the API server keeps a watch before it ends it, in seconds.
+    pub(crate) watch_s: u32,
 }
 
 /// The watches that run from the start. None of them ends before the index does.
@@ -89,6 +91,7 @@ impl Watches {
             seen: self.seen.clone(),
             again: Arc::default(),
             metrics: self.metrics.clone(),
+            watch_s: self.watch_s,
         }
     }
 
