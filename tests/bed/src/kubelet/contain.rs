@@ -12,7 +12,7 @@ use std::process::Command;
 use std::str::FromStr;
 
 /// What every container sees of the machine: enough to run a program that is linked against its libraries.
-const MACHINE: [&str; 15] = [
+const MACHINE: [&str; 16] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -22,6 +22,8 @@ const MACHINE: [&str; 15] = [
     "/proc",
     "/sys",
     "/etc/hosts",
+    // Without it a name has the first of its addresses alone.
+    "/etc/host.conf",
     "/etc/resolv.conf",
     "/etc/ssl",
     "/etc/passwd",
