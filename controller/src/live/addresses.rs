@@ -14,6 +14,10 @@ use tokio::time::{Instant, sleep};
 /// How many addresses are shown: nobody reads more, and each is written to every Ingress.
 const ADDRESSES_MAX: usize = 16;
 
+mod gifts;
+
+pub(crate) use gifts::{Gift, Gifts};
+
 /// The addresses in force.
 pub(crate) type Addresses = Vec<IngressLoadBalancerIngress>;
 

@@ -7,6 +7,7 @@ use super::name::ObjectName;
 use super::parts::{Part, Parts};
 use haldane_wire::Generation;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What the annotation `haldane.dev/status` holds, as JSON.
@@ -37,7 +38,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     told: BTreeMap<ObjectName, Entry>,
-    due: BTreeMap<ObjectName, Entry>,
+    /// What changed last comes first: somebody waits for it.
+    due: BTreeMap<(Reverse<Option<u64>>, ObjectName), Entry>,
 }
 
 impl Book {
@@ -49,14 +51,14 @@ impl Book {
             let told = self.told.get(name);
             let entry = entry(part, told, term, applied);
             if told != Some(&entry) {
-                self.due.insert(name.clone(), entry);
+                self.due.insert(place(name, &entry), entry);
             }
         }
     }
 
     /// The next one to write. It counts as written until [`Book::failed`].
     pub(crate) fn next(&mut self) -> Option<(ObjectName, Entry)> {
-        let (name, entry) = self.due.pop_first()?;
+        let ((_, name), entry) = self.due.pop_first()?;
         self.told.insert(name.clone(), entry.clone());
         Some((name, entry))
     }
@@ -64,13 +66,17 @@ impl Book {
     /// It was not written after all.
     pub(crate) fn failed(&mut self, name: &ObjectName) {
         if let Some(entry) = self.told.remove(name) {
-            self.due.insert(name.clone(), entry);
+            self.due.insert(place(name, &entry), entry);
         }
     }
 
     pub(crate) fn due(&self) -> usize {
         self.due.len()
     }
+}
+
+fn place(name: &ObjectName, entry: &Entry) -> (Reverse<Option<u64>>, ObjectName) {
+    (Reverse(entry.since), name.clone())
 }
 
 /// What was live once stays live until it changes: a proxy that comes later has to catch up before it serves at all.
@@ -167,6 +173,14 @@ mod tests {
         assert!(written(&mut book, &[a, b], &[]).is_empty());
         let a = ("a", 1, 1);
         assert_eq!(written(&mut book, &[a, b], &[2]), ["a 7.1 live 2/2 1"]);
+    }
+
+    #[test]
+    fn what_changed_last_is_written_first() {
+        let objects = [("a", 1, 0), ("b", 3, 0), ("c", 2, 0)];
+        let lines = written(&mut Book::default(), &objects, &[3]);
+        let names: Vec<_> = lines.iter().map(|line| &line[..1]).collect();
+        assert_eq!(names, ["b", "c", "a"]);
     }
 
     #[test]

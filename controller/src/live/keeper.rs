@@ -233,6 +233,7 @@ impl Keeper {
             number,
             problems: &translation.problems,
             held: &held,
+            options: &self.options,
         };
         let parts = step.parts(&before.parts, &self.store);
         self.outlets.metrics.problems(&translation.problems);

@@ -20,10 +20,22 @@ pub(crate) struct Leader {
 impl Leader {
     /// Publishes each table as it comes, for ever.
     pub(crate) async fn run(mut self) {
-        let mut published = None;
+        let (mut led, mut published) = (None, None);
         loop {
             let term = self.leadership.term();
             self.publisher.lead(term);
+            if led != term {
+                tracing::info!(
+                    ?term,
+                    "{}",
+                    if term.is_some() {
+                        "leading"
+                    } else {
+                        "not leading"
+                    }
+                );
+                led = term;
+            }
             let outcome = self.outcomes.borrow_and_update().clone();
             if let (Some(term), Some(outcome)) = (term, outcome) {
                 let number = outcome.number;

@@ -3,9 +3,12 @@
 //! An object's part is its rules, with versions and shares. Endpoints come and go without changing it, so that a rolling
 //! update is not a write for every pod.
 
+mod canaries;
+
 use super::name::{Kind, ObjectName};
 use super::store::Store;
 use crate::problem::Problem;
+use crate::translate::Options;
 use haldane_routing::spec::{RuleSpec, TableSpec};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -65,26 +68,33 @@ pub(crate) struct Step<'a> {
     pub(crate) number: u64,
     pub(crate) problems: &'a [Problem],
     pub(crate) held: &'a BTreeSet<ObjectName>,
+    pub(crate) options: &'a Options,
 }
 
 impl Step<'_> {
-    /// The parts after this step.
+    /// The parts after this step. An object that is not served any more is told so for as long as it is there.
     pub(crate) fn parts(&self, before: &Parts, store: &Store) -> Parts {
+        let mut parts: Parts = before
+            .keys()
+            .map(|name| (name.clone(), Part::default()))
+            .collect();
+        self.add_owners(&mut parts, before);
+        canaries::add(&mut parts, self.after, store, self.options);
+        self.count_problems(&mut parts);
+        parts.retain(|name, part| describe(name, part, store, self.held));
+        parts
+    }
+
+    fn add_owners(&self, parts: &mut Parts, before: &Parts) {
         let changed = changed(self.before, self.after);
         let since = |name: &ObjectName| match before.get(name).and_then(|part| part.since) {
             Some(since) if !changed.contains(name) => since,
             _ => self.number,
         };
-        let mut parts = Parts::new();
-        for rule in &self.after.rules {
-            for owner in owners(rule) {
-                let known = parts.entry(owner.clone()).or_default();
-                known.since.get_or_insert_with(|| since(&owner));
-            }
+        for owner in self.after.rules.iter().flat_map(owners) {
+            let since = since(&owner);
+            parts.entry(owner).or_default().since = Some(since);
         }
-        self.count_problems(&mut parts);
-        parts.retain(|name, part| describe(name, part, store, self.held));
-        parts
     }
 
     fn count_problems(&self, parts: &mut Parts) {

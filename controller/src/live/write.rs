@@ -5,17 +5,15 @@
 
 mod call;
 
-use super::addresses::Addresses;
+use super::addresses::{Addresses, Gifts};
 use super::book::Book;
 use super::events::Events;
 use super::keeper::Outcome;
 use super::lease::Leadership;
 use super::metrics::{Metrics, Written};
-use super::name::{Kind, ObjectName};
-use super::parts::Parts;
 use crate::push::Publisher;
 pub(crate) use call::Call;
-use std::collections::BTreeMap;
+use haldane_wire::Generation;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -42,9 +40,9 @@ pub(crate) struct Writer {
 struct Agenda {
     book: Book,
     events: Events,
-    /// Which addresses each Ingress was given.
-    addressed: BTreeMap<ObjectName, (String, Addresses)>,
-    unaddressed: Vec<(ObjectName, String)>,
+    gifts: Gifts,
+    /// Whose turn it is.
+    turn: bool,
 }
 
 impl Writer {
@@ -81,17 +79,15 @@ impl Writer {
             .borrow_and_update()
             .clone()
             .unwrap_or_default();
-        let lag = |proxy: &crate::push::ProxyState| match (term, proxy.applied) {
-            (Some(term), Some(applied)) if applied.term == term => {
-                outcome.number - applied.number.min(outcome.number)
-            }
-            _ => outcome.number,
+        let lag = |applied: Option<Generation>| {
+            let applied = applied.filter(|applied| Some(applied.term) == term);
+            let number = applied.map_or(0, |applied| applied.number);
+            outcome.number.saturating_sub(number)
         };
-        self.metrics.proxies(
-            proxies
-                .iter()
-                .map(|proxy| (proxy.name.as_str(), lag(proxy))),
-        );
+        let lags = proxies
+            .iter()
+            .map(|proxy| (proxy.name.as_str(), lag(proxy.applied)));
+        self.metrics.proxies(lags);
         // Who does not lead has nothing to say, and forgets what it said: another may say otherwise meanwhile.
         let Some(term) = term else {
             *agenda = Agenda::default();
@@ -101,7 +97,8 @@ impl Writer {
         let applied: Vec<_> = proxies.iter().map(|proxy| proxy.applied).collect();
         agenda.book.refresh(&outcome.parts, term, &applied);
         agenda.events.refresh(&outcome.faults);
-        agenda.address(&outcome.parts, &self.addresses.borrow_and_update());
+        let addresses = self.addresses.borrow_and_update();
+        agenda.gifts.refresh(&outcome.parts, &addresses);
     }
 
     async fn write_some(&mut self, agenda: &mut Agenda) {
@@ -119,21 +116,30 @@ impl Writer {
 
     /// Whether it went well; `None` if there is nothing to write.
     async fn write_one(&mut self, agenda: &mut Agenda) -> Option<bool> {
-        if let Some(fault) = agenda.events.next() {
-            let written = self.call.event(&fault).await;
-            if written == Written::Failed {
-                agenda.events.failed(fault);
-            }
-            return Some(self.counted("event", written));
+        // Problems first; then statuses and addresses in turn, so that neither waits for all of the other.
+        agenda.turn = !agenda.turn;
+        let statuses_first = agenda.turn;
+        let mut written = self.write_event(agenda).await;
+        for statuses in [statuses_first, !statuses_first] {
+            written = match (written, statuses) {
+                (None, true) => self.write_status(agenda).await,
+                (None, false) => self.write_addresses(agenda).await,
+                (written, _) => written,
+            };
         }
-        if let Some((name, uid)) = agenda.unaddressed.pop() {
-            let addresses = self.addresses.borrow().clone();
-            let written = self.call.addresses(&name, &uid, &addresses).await;
-            if written != Written::Failed {
-                agenda.addressed.insert(name, (uid, addresses));
-            }
-            return Some(self.counted("addresses", written));
+        written.map(|written| written != Written::Failed)
+    }
+
+    async fn write_event(&mut self, agenda: &mut Agenda) -> Option<Written> {
+        let fault = agenda.events.next()?;
+        let written = self.call.event(&fault).await;
+        if written == Written::Failed {
+            agenda.events.failed(fault);
         }
+        Some(self.counted("event", written))
+    }
+
+    async fn write_status(&mut self, agenda: &mut Agenda) -> Option<Written> {
         let (name, entry) = agenda.book.next()?;
         let written = self.call.status(&name, &entry).await;
         if written == Written::Failed {
@@ -142,30 +148,23 @@ impl Writer {
         Some(self.counted("status", written))
     }
 
-    fn counted(&self, what: &'static str, written: Written) -> bool {
+    async fn write_addresses(&mut self, agenda: &mut Agenda) -> Option<Written> {
+        let (name, gift) = agenda.gifts.next()?;
+        let written = self.call.addresses(&name, &gift).await;
+        if written == Written::Failed {
+            agenda.gifts.failed(&name);
+        }
+        Some(self.counted("addresses", written))
+    }
+
+    fn counted(&self, what: &'static str, written: Written) -> Written {
         self.metrics.wrote(what, written);
-        written != Written::Failed
+        written
     }
 }
 
 impl Agenda {
     fn due(&self) -> usize {
-        self.book.due() + self.events.due() + self.unaddressed.len()
-    }
-
-    /// Which Ingresses do not have these addresses yet. Without any address, none is touched.
-    fn address(&mut self, parts: &Parts, addresses: &Addresses) {
-        self.addressed.retain(|name, _| parts.contains_key(name));
-        self.unaddressed.clear();
-        if addresses.is_empty() && self.addressed.is_empty() {
-            return;
-        }
-        for (name, part) in parts {
-            let known = self.addressed.get(name);
-            let is_done = known.is_some_and(|(uid, given)| *uid == part.uid && given == addresses);
-            if name.kind == Kind::Ingress && part.since.is_some() && !is_done {
-                self.unaddressed.push((name.clone(), part.uid.clone()));
-            }
-        }
+        self.book.due() + self.events.due() + self.gifts.due()
     }
 }

@@ -307,3 +307,31 @@ fn endpoints_come_and_go_without_a_new_status() {
     play.apply(service("haldane.dev/weights: '0=1, 1=1'"));
     assert_eq!(since(&play), (3, vec![Some(3), Some(3)]));
 }
+
+#[test]
+fn a_canary_shares_the_generation_of_its_main_and_is_told_when_it_is_not_served() {
+    let mut play = Play::shop();
+    let since = |play: &Play, name: &str| {
+        let name = ObjectName::new(Kind::Ingress, "shop", name);
+        play.outcome().parts.get(&name).map(|part| part.since)
+    };
+    let mut canary: Ingress = match ingress("canary", "haldane.dev/canary: 'true'") {
+        Form::Ingress(canary) => *canary,
+        form => panic!("{form:?} is no Ingress"),
+    };
+    let rules = canary.spec.as_mut().and_then(|spec| spec.rules.as_mut());
+    rules.expect("it has rules")[0].host = Some("web.example.com".to_owned());
+    play.apply(canary.form());
+    assert_eq!(since(&play, "canary"), Some(since(&play, "web").flatten()));
+    play.apply(ingress(
+        "canary",
+        "kubernetes.io/ingress.class: haldane, haldane.dev/canary: 'true'",
+    ));
+    assert_eq!(
+        since(&play, "canary"),
+        Some(None),
+        "nobody serves that host"
+    );
+    play.delete(ingress("canary", ""));
+    assert_eq!(since(&play, "canary"), None);
+}

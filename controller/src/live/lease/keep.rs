@@ -62,9 +62,6 @@ impl Keeper {
     fn tell(&self) {
         let now = self.candidate.held();
         self.held.send_if_modified(|held| {
-            if held.map(|held| held.term) != now.map(|held| held.term) {
-                tracing::info!(lease = %self.name, term = ?now.map(|held| held.term), "leadership");
-            }
             let differs = *held != now;
             *held = now;
             differs

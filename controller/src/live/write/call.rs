@@ -1,7 +1,7 @@
 //! The calls themselves: what is sent for each kind of write, and what an answer means.
 
 use crate::annotations::HALDANE;
-use crate::live::addresses::Addresses;
+use crate::live::addresses::Gift;
 use crate::live::book::Entry;
 use crate::live::events;
 use crate::live::form::STATUS;
@@ -73,14 +73,9 @@ impl Call {
     }
 
     /// Writes where an Ingress is reached.
-    pub(super) async fn addresses(
-        &mut self,
-        name: &ObjectName,
-        uid: &str,
-        addresses: &Addresses,
-    ) -> Written {
-        let mut body = body("networking.k8s.io/v1", name, uid);
-        body["status"] = json!({ "loadBalancer": { "ingress": addresses } });
+    pub(super) async fn addresses(&mut self, name: &ObjectName, gift: &Gift) -> Written {
+        let mut body = body("networking.k8s.io/v1", name, &gift.uid);
+        body["status"] = json!({ "loadBalancer": { "ingress": gift.addresses } });
         let how = PatchParams::apply(FIELD_MANAGER).force();
         let api = Api::<Ingress>::namespaced(self.client.clone(), &name.namespace);
         let result = in_time(api.patch_status(&name.name, &how, &Patch::Apply(body))).await;
