@@ -13,6 +13,7 @@ use crate::head::{self, Admitted, Refusal};
 use crate::record::Record;
 use crate::respond;
 use crate::snapshot::{Local, LocalRule, Unsent};
+use crate::streams::Streams;
 use crate::worker::Worker;
 use haldane_routing::{Action, By, Country, RequestView};
 use http::header::CONNECTION;
@@ -72,15 +73,17 @@ pub(crate) fn answer(
     let sending = Sending {
         active: Active::begin(&connection.waiting),
         is_head: request.method() == Method::HEAD,
+        multiplexed: request.version() == Version::HTTP_2,
         says_close: worker.connections.is_draining() && request.version() < Version::HTTP_2,
     };
     let admitted = Call::admit(worker, connection, request);
     let worker = worker.clone();
     async move {
-        sending.finish(match admitted {
+        let response = match admitted {
             Ok(mut call) => call.answer().await,
             Err(refusal) => refuse(&worker, refusal),
-        })
+        };
+        sending.finish(response, &worker.streams)
     }
 }
 
@@ -88,11 +91,12 @@ pub(crate) fn answer(
 struct Sending {
     active: Active,
     is_head: bool,
+    multiplexed: bool,
     says_close: bool,
 }
 
 impl Sending {
-    fn finish(self, mut response: Response<Body>) -> Response<Body> {
+    fn finish(self, mut response: Response<Body>, streams: &Streams) -> Response<Body> {
         if self.is_head {
             respond::without_body(&mut response);
         }
@@ -101,6 +105,9 @@ impl Sending {
             response.headers_mut().insert(CONNECTION, close);
         }
         response.body_mut().holds(self.active);
+        if self.multiplexed {
+            return response.map(|body| body.watched_by(streams));
+        }
         response
     }
 }

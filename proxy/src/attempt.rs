@@ -4,6 +4,7 @@
 
 use crate::body::{Answer, RequestBody};
 use crate::clock::Timer;
+use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::metrics::ErrorClass;
 use crate::outgoing::Outgoing;
@@ -230,7 +231,8 @@ impl Exchange<'_> {
             &self.worker.shared.reach,
             self.outgoing.timeouts.connect,
         );
-        match opening.await {
+        let opened = Deadline::keep(self.outgoing.deadline, opening).await;
+        match opened.map_err(Failed::never)? {
             Ok(transport) => Ok((
                 Stream::new(transport, self.worker.metrics.upstream_connected()),
                 body,
@@ -315,11 +317,8 @@ impl<'a> Watch<'a> {
                 ErrorClass::ResponseTimeout,
             ),
         };
-        match self.outgoing.whole_by {
-            Some(whole_by) if whole_by < by && self.outgoing.deadline_is_clients => {
-                (whole_by, ErrorClass::ClientDeadline)
-            }
-            Some(whole_by) if whole_by < by => (whole_by, ErrorClass::WholeTimeout),
+        match self.outgoing.deadline {
+            Some(deadline) if deadline.at() < by => (deadline.at(), deadline.class()),
             _ => (by, class),
         }
     }

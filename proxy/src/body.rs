@@ -1,14 +1,14 @@
 //! Bodies on their way through: the request's towards the upstream, the response's towards the client.
 
-use crate::answer::Active;
-use crate::clock::Timer;
+mod flow;
+
+pub(crate) use flow::{Body, Flow, Patience};
+
 use crate::metrics::{ErrorClass, Side};
-use crate::record::Record;
 use crate::upstream::Stream;
 use crate::upstream::h1;
 use crate::upstream::pool::Back;
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::cell::Cell;
@@ -31,6 +31,9 @@ pub(crate) enum BodyError {
     Upstream(#[source] Box<h1::BodyError<BodyError>>),
     #[error("no byte of the body for {0:?}")]
     Idle(Duration),
+    /// The exchange took too long in all, or its client took nothing.
+    #[error("the exchange was given up: {}", .0.as_str())]
+    GivenUp(ErrorClass),
     /// hyper reads an HTTP/2 stream that was reset, or lost, with `NO_ERROR` as one that ended.
     #[error("the stream ended before its body did")]
     Cut(Side),
@@ -44,6 +47,7 @@ impl BodyError {
             Self::Downstream(error) if error.is_parse() => ErrorClass::BadBody,
             Self::Downstream(_) => ErrorClass::ClientGone,
             Self::Idle(_) => ErrorClass::BodyTimeout,
+            Self::GivenUp(class) => *class,
             Self::Cut(Side::Downstream) => ErrorClass::ClientGone,
             Self::Cut(_) => ErrorClass::UpstreamReset,
             Self::Upstream(_) | Self::UpstreamH2(_) => ErrorClass::UpstreamReset,
@@ -272,141 +276,6 @@ impl Answer {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::H1(body) => body.is_end_stream(),
             Self::H2(body) => body.is_end_stream(),
-        }
-    }
-}
-
-/// What hyper's server sends: counts bytes, watches for silence, and records the outcome when it ends or is dropped.
-pub(crate) struct Body {
-    answer: Answer,
-    record: Option<Box<Record>>,
-    idle: Option<Idle>,
-    active: Option<Active>,
-}
-
-struct Idle {
-    limit: Duration,
-    timer: Option<Timer>,
-}
-
-impl Body {
-    pub(crate) fn new(answer: Answer, record: Option<Box<Record>>, idle: Option<Duration>) -> Self {
-        let idle = idle.map(|limit| Idle { limit, timer: None });
-        Self {
-            answer,
-            record,
-            idle,
-            active: None,
-        }
-    }
-
-    /// Keeps the connection busy until the body is dropped.
-    pub(crate) fn holds(&mut self, active: Active) {
-        self.active = Some(active);
-    }
-
-    /// Throws an answer of our own away and tells how long it was.
-    pub(crate) fn discard(&mut self) -> Option<usize> {
-        match &mut self.answer {
-            Answer::Whole(bytes) => Some(std::mem::take(bytes).len()),
-            Answer::H1(_) | Answer::H2(_) => None,
-        }
-    }
-
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let Some(idle) = &mut self.idle else {
-            return Poll::Pending;
-        };
-        let limit = idle.limit;
-        let timer = idle.timer.get_or_insert_with(|| Timer::after(limit));
-        ready!(timer.poll(cx));
-        Poll::Ready(BodyError::Idle(limit))
-    }
-
-    fn moved(&mut self, frame: &mut Frame<Bytes>) {
-        if let (Some(record), Some(data)) = (&mut self.record, frame.data_ref()) {
-            record.bytes_out += data.len() as u64;
-        }
-        if let Some(trailers) = frame.trailers_mut() {
-            sanitise(trailers, self.record.as_deref_mut());
-        }
-        if let Some(Idle {
-            limit,
-            timer: Some(timer),
-        }) = &mut self.idle
-        {
-            timer.reset(*limit);
-        }
-    }
-
-    fn ended(&mut self, outcome: Result<(), &BodyError>) {
-        if let Some(record) = self.record.take() {
-            record.finish(outcome);
-        }
-    }
-}
-
-fn sanitise(trailers: &mut HeaderMap, record: Option<&mut Record>) {
-    crate::head::sanitise_trailers(trailers);
-    if let Some(record) = record {
-        record.note_trailers(trailers);
-    }
-}
-
-impl HttpBody for Body {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        let polled = match this.answer.poll(cx) {
-            Poll::Ready(polled) => polled,
-            Poll::Pending => Some(Err(ready!(this.poll_idle(cx)))),
-        };
-        match polled {
-            Some(Ok(mut frame)) => {
-                this.moved(&mut frame);
-                if this.answer.is_over() {
-                    this.ended(Ok(()));
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Some(Err(error)) => {
-                this.ended(Err(&error));
-                Poll::Ready(Some(Err(error)))
-            }
-            None => {
-                this.ended(Ok(()));
-                Poll::Ready(None)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.answer.is_over()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.answer {
-            Answer::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Answer::H1(body) => body.size_hint(),
-            Answer::H2(body) => body.size_hint(),
-        }
-    }
-}
-
-impl Drop for Body {
-    /// hyper drops a body it has no more use for: at its end without asking once more, or because the client went away.
-    fn drop(&mut self) {
-        if let Some(record) = self.record.take() {
-            // hyper asks no more once the announced length is written, be there an end behind it or not.
-            let whole = self.answer.is_over() || self.size_hint().exact() == Some(0);
-            if whole {
-                record.finish(Ok(()));
-            }
         }
     }
 }

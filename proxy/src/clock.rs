@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Timers kept for the next request by one worker; as many as requests are usually in flight.
@@ -20,21 +19,12 @@ thread_local! {
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Fires after `duration`.
-    pub(crate) fn after(duration: Duration) -> Self {
-        Self::at(Instant::now() + duration)
-    }
-
     /// Fires at `deadline`.
     pub(crate) fn at(deadline: Instant) -> Self {
         let kept = KEPT.with_borrow_mut(Vec::pop);
         let mut sleep = kept.unwrap_or_else(|| Box::pin(sleep_until(deadline)));
         sleep.as_mut().reset(deadline);
         Self(Some(sleep))
-    }
-
-    pub(crate) fn reset(&mut self, duration: Duration) {
-        self.reset_at(Instant::now() + duration);
     }
 
     pub(crate) fn reset_at(&mut self, deadline: Instant) {

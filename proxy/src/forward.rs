@@ -7,8 +7,9 @@ use crate::affinity::Affinity;
 use crate::answer::{Call, Routed, recorded};
 use crate::attempt::{Again, Failed, Reply, attempt};
 use crate::balance::{self, Policy};
-use crate::body::{Answer, Body, Progress, RequestBody};
+use crate::body::{Answer, Body, Patience, Progress, RequestBody};
 use crate::cookies::Cookies;
+use crate::deadline::{Deadline, grpc_timeout};
 use crate::endpoint::Endpoint;
 use crate::gate::{self, Marks, Passed};
 use crate::head::Framing;
@@ -60,15 +61,19 @@ pub(crate) async fn forward(
         by.as_str(),
     );
     let upgrade = call.take_upgrade();
+    let deadline = deadline(call, forward);
     let replied = match choice {
-        Ok(choice) => exchange(call, routed, forward, &choice, &mut record).await,
+        Ok(choice) => exchange(call, routed, (forward, deadline), &choice, &mut record).await,
         Err(_) => Err(ErrorClass::NoEndpoint),
     };
     let back = Returning {
         grpc: call.admitted.grpc,
         worker: &call.worker,
         rule: &routed.rule,
-        forward,
+        patience: Patience {
+            idle: forward.timeouts().idle,
+            deadline,
+        },
         marks: passed.marks,
         record,
     };
@@ -82,17 +87,18 @@ pub(crate) async fn forward(
 async fn exchange(
     call: &mut Call,
     routed: &Routed,
-    forward: &Forward,
+    (forward, deadline): (&Forward, Option<Deadline>),
     choice: &Choice,
     record: &mut Record,
 ) -> Result<(Reply, Cookies), ErrorClass> {
     let unsent = routed.unsent.take();
     let affinity = Affinity::of(call, forward);
-    let body = intake(call, routed, record, forward.timeouts().idle).await?;
+    let body = intake(call, routed, record, forward.timeouts().idle);
+    let body = Deadline::keep(deadline, body).await??;
     let rewritten = routed.rewritten(call);
     outgoing::edit(call, routed.rule.rule().filters());
     let call = &*call;
-    let outgoing = outgoing::prepare(call, forward, rewritten, record.request.clone());
+    let outgoing = outgoing::prepare(call, (forward, deadline), rewritten, record.request.clone());
     mirror::send(&call.worker, routed, forward, &outgoing, &body);
     let mut route = Route {
         worker: &call.worker,
@@ -104,6 +110,12 @@ async fn exchange(
     };
     let reply = route.attempts(&outgoing, body, unsent, record).await?;
     Ok((reply, Cookies::of(call, forward, choice, affinity)))
+}
+
+fn deadline(call: &Call, forward: &Forward) -> Option<Deadline> {
+    let grpc = call.admitted.grpc;
+    let asked = grpc.then(|| grpc_timeout(&call.parts.headers)).flatten();
+    Deadline::of(call.begun.into(), forward.timeouts().whole, asked)
 }
 
 fn choose(
@@ -265,7 +277,7 @@ struct Returning<'a> {
     worker: &'a Rc<Worker>,
     grpc: bool,
     rule: &'a LocalRule,
-    forward: &'a Forward,
+    patience: Patience,
     marks: Marks,
     record: Box<Record>,
 }
@@ -290,8 +302,7 @@ impl Returning<'_> {
         gate::after(self.rule, self.marks, answer.headers_mut());
         cookies.set(answer.headers_mut());
         self.record.head(answer.status().as_u16());
-        let idle = self.forward.timeouts().idle;
-        answer.map(|answer| Body::new(answer, Some(self.record), Some(idle)))
+        answer.map(|answer| Body::new(answer, Some(self.record), Some(self.patience)))
     }
 
     fn switch(

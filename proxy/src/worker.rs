@@ -11,6 +11,7 @@ use crate::gate::FilterStates;
 use crate::metrics::Listener;
 use crate::metrics::{Metrics, Outcome, WorkerMetrics};
 use crate::snapshot::{Local, Snapshot};
+use crate::streams::Streams;
 use crate::tls::{Certificates, ClientTls, ServerTls};
 use crate::upstream::connect::Reach;
 use crate::upstream::pool::Pool;
@@ -65,6 +66,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
     pub(crate) connections: Rc<Connections>,
+    pub(crate) streams: Streams,
     pub(crate) rng: RefCell<SmallRng>,
     pub(crate) metrics: WorkerMetrics,
     /// Cloned by every copy of a request under way, so that its count tells how many there are.
@@ -80,6 +82,7 @@ impl Worker {
             index,
             pool: Pool::new(limits.idle_per_endpoint, limits.upstream_idle),
             connections: Connections::new(),
+            streams: Streams::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             metrics: shared.metrics.worker(index),
             current: RefCell::new(Local::new(shared.snapshot.load_full())),
@@ -120,14 +123,16 @@ impl Worker {
 
     fn reap(&self) {
         self.shared.endpoints.tick();
-        self.connections.reap(&self.shared.config.limits);
+        let (now, limits) = (Instant::now(), &self.shared.config.limits);
+        self.connections.reap(limits);
+        self.streams.reap(now, limits.send);
         let snapshot = self.shared.snapshot.load();
         let endpoints = snapshot
             .backends
             .iter()
             .flat_map(|backend| &backend.endpoints);
         let known: HashSet<u32> = endpoints.map(|endpoint| endpoint.id).collect();
-        self.pool.reap(Instant::now(), |id| known.contains(&id));
+        self.pool.reap(now, |id| known.contains(&id));
     }
 
     async fn drain(&self, grace: Duration, stop: &Notify, accepting: &mut Vec<JoinHandle<()>>) {

@@ -128,6 +128,22 @@ impl Client {
         Self::h2_over(connect(address).await?).await
     }
 
+    /// HTTP/2 whose streams may be sent this many bytes of a body, and no more until they are read.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn h2_with_window(address: SocketAddr, bytes: u32) -> anyhow::Result<Self> {
+        let io = TokioIo::new(connect(address).await?);
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(bytes)
+            .handshake(io)
+            .await?;
+        tokio::spawn(connection);
+        Ok(Self {
+            sender: Sender::H2(sender),
+        })
+    }
+
     /// HTTP/2 over a stream.
     ///
     /// # Errors

@@ -74,6 +74,7 @@ const KNOWN: &[(&str, Standing)] = &[
     ("proxy-connect-timeout", Shared),
     ("proxy-read-timeout", Shared),
     ("proxy-send-timeout", Shared),
+    ("request-timeout", Shared),
     ("backend-protocol", Shared),
     ("proxy-ssl-verify", Shared),
     ("proxy-ssl-name", Shared),

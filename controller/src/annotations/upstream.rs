@@ -74,7 +74,7 @@ fn timeouts(reader: &mut Reader<'_>) -> TimeoutsSpec {
         connect_ms: connect.unwrap_or(default.connect_ms),
         response_head_ms: read.unwrap_or(default.response_head_ms),
         idle_ms: read.max(send).unwrap_or(default.idle_ms),
-        whole_ms: None,
+        whole_ms: reader.shared("request-timeout", seconds_as_ms),
     }
 }
 

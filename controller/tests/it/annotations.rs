@@ -76,6 +76,7 @@ fn sizes_and_time_limits() {
         "nginx.ingress.kubernetes.io/proxy-read-timeout: \"30\"\nnginx.ingress.kubernetes.io/proxy-send-timeout: \"90\"",
         "nginx.ingress.kubernetes.io/proxy-read-timeout: 60s",
         r#"nginx.ingress.kubernetes.io/proxy-send-timeout: "0""#,
+        r#"haldane.dev/request-timeout: "15""#,
     ]), @r#"
     # nginx.ingress.kubernetes.io/proxy-body-size: 8m
     + body-bytes-max 8388608
@@ -103,6 +104,8 @@ fn sizes_and_time_limits() {
     # nginx.ingress.kubernetes.io/proxy-send-timeout: "0"
     - everything
     + error: web.yaml: Ingress shop/web: metadata.annotations[nginx.ingress.kubernetes.io/proxy-send-timeout]: "0" is not a number of seconds from 1 to 604800, written without a unit
+    # haldane.dev/request-timeout: "15"
+    + timeouts connect 1000 ms, response head 60000 ms, idle 60000 ms, whole 15000 ms
     "#);
 }
 

@@ -1,0 +1,276 @@
+//! The response as hyper's server sends it: bytes are counted, time is kept, the outcome is recorded when it ends.
+
+use super::{Answer, BodyError};
+use crate::answer::Active;
+use crate::clock::Timer;
+use crate::deadline::Deadline;
+use crate::metrics::ErrorClass;
+use crate::record::Record;
+use crate::streams::Streams;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::time::Instant as TimerInstant;
+
+/// A response body.
+pub(crate) struct Body(Place);
+
+/// A body that somebody looks after from outside is shared with him.
+enum Place {
+    Own(Flow),
+    Shared(Rc<RefCell<Flow>>),
+}
+
+/// An answer on its way to the client.
+pub(crate) struct Flow {
+    answer: Answer,
+    record: Option<Box<Record>>,
+    patience: Option<Patience>,
+    timer: Option<Timer>,
+    active: Option<Active>,
+    given_up: Option<ErrorClass>,
+    asked: Asked,
+}
+
+/// How long an upstream's body may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Without a byte.
+    pub(crate) idle: Duration,
+    /// In all.
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// When somebody last wanted more of the body.
+enum Asked {
+    /// And waits for it: what is due is due from the upstream.
+    Waiting,
+    /// Since the last look.
+    Lately,
+    NotSince(Instant),
+}
+
+impl Body {
+    pub(crate) fn new(
+        answer: Answer,
+        record: Option<Box<Record>>,
+        patience: Option<Patience>,
+    ) -> Self {
+        Self(Place::Own(Flow {
+            answer,
+            record,
+            patience,
+            timer: None,
+            active: None,
+            given_up: None,
+            asked: Asked::Lately,
+        }))
+    }
+
+    /// The same, given up when nobody asks for it any more.
+    pub(crate) fn watched_by(self, streams: &Streams) -> Self {
+        match self.0 {
+            Place::Own(flow) if !flow.is_over() => {
+                let flow = Rc::new(RefCell::new(flow));
+                streams.watch(&flow);
+                Self(Place::Shared(flow))
+            }
+            place => Self(place),
+        }
+    }
+
+    /// Keeps the connection busy until the body is dropped.
+    pub(crate) fn holds(&mut self, active: Active) {
+        self.with(|flow| flow.active = Some(active));
+    }
+
+    /// Throws an answer of our own away and tells how long it was.
+    pub(crate) fn discard(&mut self) -> Option<usize> {
+        self.with(|flow| match &mut flow.answer {
+            Answer::Whole(bytes) => Some(std::mem::take(bytes).len()),
+            Answer::H1(_) | Answer::H2(_) => None,
+        })
+    }
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut Flow) -> T) -> T {
+        match &mut self.0 {
+            Place::Own(flow) => act(flow),
+            Place::Shared(flow) => act(&mut flow.borrow_mut()),
+        }
+    }
+
+    fn see<T>(&self, look: impl FnOnce(&Flow) -> T) -> T {
+        match &self.0 {
+            Place::Own(flow) => look(flow),
+            Place::Shared(flow) => look(&flow.borrow()),
+        }
+    }
+}
+
+impl Patience {
+    fn due(&self) -> TimerInstant {
+        let idle = TimerInstant::now() + self.idle;
+        self.deadline
+            .map_or(idle, |deadline| idle.min(deadline.at()))
+    }
+
+    fn missed(&self) -> Option<ErrorClass> {
+        let deadline = self.deadline.filter(Deadline::is_over)?;
+        Some(deadline.class())
+    }
+}
+
+impl Flow {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.asked = Asked::Lately;
+        let missed = self.given_up.or_else(|| self.patience?.missed());
+        let polled = match missed {
+            Some(class) => Some(Err(BodyError::GivenUp(class))),
+            None => match self.answer.poll(cx) {
+                Poll::Ready(polled) => polled,
+                Poll::Pending => {
+                    self.asked = Asked::Waiting;
+                    Some(Err(ready!(self.poll_patience(cx))))
+                }
+            },
+        };
+        Poll::Ready(self.passes(polled))
+    }
+
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let Some(patience) = self.patience else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Timer::at(patience.due()));
+        ready!(timer.poll(cx));
+        Poll::Ready(match patience.missed() {
+            Some(class) => BodyError::GivenUp(class),
+            None => BodyError::Idle(patience.idle),
+        })
+    }
+
+    /// Notes what is passed on.
+    fn passes(
+        &mut self,
+        polled: Option<Result<Frame<Bytes>, BodyError>>,
+    ) -> Option<Result<Frame<Bytes>, BodyError>> {
+        match polled {
+            Some(Ok(mut frame)) => {
+                self.moved(&mut frame);
+                if self.answer.is_over() {
+                    self.ended(Ok(()));
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                self.ended(Err(&error));
+                Some(Err(error))
+            }
+            None => {
+                self.ended(Ok(()));
+                None
+            }
+        }
+    }
+
+    fn moved(&mut self, frame: &mut Frame<Bytes>) {
+        if let (Some(record), Some(data)) = (&mut self.record, frame.data_ref()) {
+            record.bytes_out += data.len() as u64;
+        }
+        if let Some(trailers) = frame.trailers_mut() {
+            sanitise(trailers, self.record.as_deref_mut());
+        }
+        if let (Some(patience), Some(timer)) = (&self.patience, &mut self.timer) {
+            timer.reset_at(patience.due());
+        }
+    }
+
+    fn ended(&mut self, outcome: Result<(), &BodyError>) {
+        if let Some(record) = self.record.take() {
+            record.finish(outcome);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.given_up.is_none() && self.answer.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.answer {
+            _ if self.given_up.is_some() => SizeHint::default(),
+            Answer::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Answer::H1(body) => body.size_hint(),
+            Answer::H2(body) => body.size_hint(),
+        }
+    }
+
+    /// Gives the body up if its client has taken nothing for too long.
+    pub(crate) fn look(&mut self, now: Instant, patience: Duration) {
+        match self.asked {
+            Asked::Waiting => {}
+            Asked::Lately => self.asked = Asked::NotSince(now),
+            Asked::NotSince(then) => {
+                let idle = self.patience.map_or(patience, |patience| patience.idle);
+                let late = self.patience.and_then(|patience| patience.missed());
+                let stuck = now.saturating_duration_since(then) > idle;
+                if let Some(class) = late.or(stuck.then_some(ErrorClass::ClientGone)) {
+                    self.give_up(class);
+                }
+            }
+        }
+    }
+
+    /// Lets go of the upstream and of the connection's time; whoever asks still learns that there is no end.
+    fn give_up(&mut self, class: ErrorClass) {
+        self.given_up = Some(class);
+        self.answer = Answer::Whole(Bytes::new());
+        self.active = None;
+        self.timer = None;
+        self.ended(Err(&BodyError::GivenUp(class)));
+    }
+}
+
+fn sanitise(trailers: &mut HeaderMap, record: Option<&mut Record>) {
+    crate::head::sanitise_trailers(trailers);
+    if let Some(record) = record {
+        record.note_trailers(trailers);
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.with(|flow| flow.poll(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.see(Flow::is_over)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.see(Flow::size_hint)
+    }
+}
+
+impl Drop for Flow {
+    /// hyper drops a body it has no more use for: at its end without asking once more, or because the client went away.
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            // hyper asks no more once the announced length is written, be there an end behind it or not.
+            let whole = self.answer.is_over() || self.size_hint().exact() == Some(0);
+            if whole {
+                record.finish(Ok(()));
+            }
+        }
+    }
+}
