@@ -3,6 +3,7 @@
 //!
 //! Every wait is for a condition and has a limit; no port is fixed; a child ends with the value that holds it.
 
+pub mod authority;
 pub mod backend;
 pub mod client;
 pub mod cluster;

@@ -4,6 +4,7 @@ use crate::{program, within};
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -52,7 +53,18 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> anyhow::Result<Self> {
-        let mut child = Command::new(program::haldane())
+        Self::start_program(program::haldane(), args)
+    }
+
+    /// Starts a program with `args`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_program<A: AsRef<OsStr>>(
+        program: &Path,
+        args: impl IntoIterator<Item = A>,
+    ) -> anyhow::Result<Self> {
+        let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -137,6 +149,14 @@ impl Process {
         let id = self.child.id().context("the program has ended")?;
         let id = Pid::from_raw(id.try_into()?).context("a process id is not 0")?;
         Ok(kill_process(id, Signal::TERM)?)
+    }
+
+    /// Ends the program at once, as a machine that is lost does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it has ended before.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(within("the program to be gone", self.child.kill()).await??)
     }
 
     /// Waits for the end.

@@ -17,6 +17,16 @@ pub fn haldane() -> &'static Path {
     })
 }
 
+/// Where `haldane-proxy` is.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn proxy() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || build(&["haldane-proxy"], "haldane-proxy").expect("haldane-proxy builds");
+    BUILT.get_or_init(build)
+}
+
 /// Where `haldane-bed` is, with all programs that its pods run beside it.
 ///
 /// # Panics

@@ -89,9 +89,9 @@ impl Disk {
         match load(&path) {
             Ok(kept) => kept,
             Err(fault) => {
-                tracing::warn!(path = %path.display(), %fault, "the table on disk is left out");
                 // On a disk that cannot be written it stays, and is left out again the next time.
                 let _ = fs::rename(&path, self.directory.join(FILE_BROKEN));
+                tracing::warn!(path = %path.display(), %fault, "the table on disk is left out");
                 None
             }
         }
