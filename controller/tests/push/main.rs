@@ -10,4 +10,5 @@ mod fake;
 mod following;
 mod leading;
 mod rotation;
+mod scale;
 mod tables;
