@@ -35,6 +35,11 @@ impl Doubt {
         self.listed.insert(scope);
     }
 
+    /// Whether a list came in since the last table.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
     /// Decides about the table that is to follow the one in force.
     pub(crate) fn judge(&mut self, before: &TableSpec, after: &TableSpec) -> Verdict {
         let open: Vec<_> = self.listed.difference(&self.confirmed).cloned().collect();

@@ -39,7 +39,7 @@ impl Events {
         let now: HashSet<&Fault> = faults.iter().collect();
         self.known.retain(|fault| now.contains(fault));
         self.due.retain(|fault| now.contains(fault));
-        for fault in faults {
+        for fault in faults.iter().filter(|fault| is_told(fault)) {
             if self.due.len() < DUE_MAX && self.known.insert(fault.clone()) {
                 self.due.push_back(fault.clone());
             }
@@ -59,6 +59,14 @@ impl Events {
     pub(crate) fn due(&self) -> usize {
         self.due.len()
     }
+}
+
+/// EndpointSlices and Pods are written by other controllers, which read no Events; many have nothing to do with us.
+fn is_told(fault: &Fault) -> bool {
+    matches!(
+        fault.object.kind,
+        Kind::Ingress | Kind::Service | Kind::Secret
+    )
 }
 
 /// The Event that tells a problem.
@@ -159,6 +167,19 @@ mod tests {
         events.refresh(&[one.clone(), two]);
         assert_eq!(events.next(), Some(one));
         assert_eq!(events.next(), None);
+    }
+
+    #[test]
+    fn what_controllers_write_is_not_told_to_them() {
+        let mut events = Events::default();
+        for kind in [Kind::EndpointSlice, Kind::Pod] {
+            let object = ObjectName::new(kind, "shop", "web");
+            events.refresh(&[Fault {
+                object,
+                ..fault("one")
+            }]);
+            assert_eq!(events.next(), None);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::translate::{Options, Translation, translate};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Earlier forms of objects, for as long as they may be needed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct LastGood {
     /// What objects that changed since the last table were in it; `None`: they were not there.
     before: HashMap<ObjectName, Option<Form>>,

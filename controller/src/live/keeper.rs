@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 /// How many changes are taken before a build, however many are waiting: so that a flood of them cannot put it off for ever.
 const BATCH_MAX: usize = 10_000;
 
-/// How many Secrets are watched: each is a connection of its own. Ingresses that need others wait for them.
+/// How many Secrets are watched: each is a connection of its own. Others count as not there.
 const SECRETS_MAX: usize = 1_000;
 
 /// What the last build came to.
@@ -133,7 +133,9 @@ impl Keeper {
         let known = self.store.names(scope.kind, scope.namespace.as_deref());
         let is_gone = |name: &ObjectName| scope.contains(name) && !listed.contains(name);
         for name in known.into_iter().filter(is_gone) {
-            self.remove(&name);
+            let was = self.store.remove(&name);
+            // A list may be wrong: what was remembered of the object is kept until it is believed.
+            self.good.changed(&name, was);
         }
         for form in forms {
             self.put(form);
@@ -154,7 +156,9 @@ impl Keeper {
 
     /// A Secret that no Ingress names any more.
     fn leave(&mut self, scope: &Scope) -> bool {
-        if let Some(secret) = secret_of(scope) {
+        // It may be named again by now, and then the next watch has begun.
+        let unwanted = |secret: &ObjectName| !self.outlets.secrets.borrow().contains(secret);
+        if let Some(secret) = secret_of(scope).filter(unwanted) {
             self.store.remove(&secret);
             self.good.forget(&secret);
             self.settled.remove(&secret);
@@ -170,8 +174,9 @@ impl Keeper {
             return;
         }
         let begun = Instant::now();
+        let remembered = self.doubt.is_open().then(|| self.good.clone());
         let built = self.good.build(&mut self.store, &waiting, &self.options);
-        let changed = self.judge(built);
+        let changed = self.judge(built, remembered);
         self.outlets.metrics.built(begun.elapsed(), changed);
     }
 
@@ -194,18 +199,21 @@ impl Keeper {
         });
     }
 
-    /// Ingresses that name a Secret that nobody has looked for yet.
+    /// Ingresses that name a Secret that nobody has looked for yet, but will.
     fn waiting(&self) -> BTreeSet<ObjectName> {
-        let unsettled =
-            |secrets: &BTreeSet<_>| secrets.iter().any(|name| !self.settled.contains(name));
+        let wanted = self.outlets.secrets.borrow();
+        let is_open = |name: &ObjectName| wanted.contains(name) && !self.settled.contains(name);
+        let unsettled = |secrets: &BTreeSet<_>| secrets.iter().any(is_open);
         let waiting = self.needed.iter().filter(|(_, secrets)| unsettled(secrets));
         waiting.map(|(ingress, _)| ingress.clone()).collect()
     }
 
-    /// Publishes what was built, if it is believed; whether the table is another.
-    fn judge(&mut self, built: Built) -> bool {
+    /// Publishes what was built, if it is believed; whether the table is another. If it is not, what was remembered before
+    /// stays so.
+    fn judge(&mut self, built: Built, remembered: Option<LastGood>) -> bool {
         let before = self.current.clone().unwrap_or_default();
         if let Verdict::Ask(scopes) = self.doubt.judge(&before.table, &built.translation.table) {
+            self.good = remembered.unwrap_or_default();
             self.ask_again(&scopes);
             return false;
         }

@@ -95,29 +95,39 @@ impl Watches {
         }
     }
 
-    /// Watches each Secret that is wanted, by its name alone, for as long as it is wanted.
+    /// Watches each Secret that is wanted, by its name alone, for as long as it is wanted. Ends when nobody wants any more,
+    /// or when one of the watches broke off, which only a fault of ours can bring about.
     pub(crate) async fn follow_secrets(self, mut wanted: channel::Receiver<BTreeSet<ObjectName>>) {
         let mut tasks = JoinSet::new();
         let mut watched = BTreeMap::<ObjectName, AbortHandle>::new();
-        while wanted.changed().await.is_ok() {
+        loop {
+            tokio::select! {
+                changed = wanted.changed() => if changed.is_err() { return },
+                Some(ended) = tasks.join_next() => match ended {
+                    Err(broken) if broken.is_panic() => return,
+                    _ => continue,
+                },
+            }
             let now = wanted.borrow_and_update().clone();
-            for name in now
-                .iter()
-                .filter(|name| !watched.contains_key(*name))
-                .cloned()
-                .collect::<Vec<_>>()
-            {
-                watched.insert(name.clone(), self.watch_secret(&name, &mut tasks));
+            self.turn_to(&now, &mut watched, &mut tasks).await;
+        }
+    }
+
+    async fn turn_to(
+        &self,
+        wanted: &BTreeSet<ObjectName>,
+        watched: &mut BTreeMap<ObjectName, AbortHandle>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        for name in wanted {
+            if !watched.contains_key(name) {
+                watched.insert(name.clone(), self.watch_secret(name, tasks));
             }
-            let left: Vec<_> = watched
-                .keys()
-                .filter(|name| !now.contains(*name))
-                .cloned()
-                .collect();
-            for name in left {
-                self.leave(&name, watched.remove(&name)).await;
-            }
-            while tasks.try_join_next().is_some() {}
+        }
+        let left = watched.extract_if(.., |name, _| !wanted.contains(name));
+        for (name, task) in left.collect::<Vec<_>>() {
+            task.abort();
+            self.leave(&name).await;
         }
     }
 
@@ -126,10 +136,7 @@ impl Watches {
         tasks.spawn(watch::run(self.watch(Scope::one(name)), api))
     }
 
-    async fn leave(&self, name: &ObjectName, task: Option<AbortHandle>) {
-        if let Some(task) = task {
-            task.abort();
-        }
+    async fn leave(&self, name: &ObjectName) {
         let seen = Seen {
             scope: Scope::one(name),
             change: Change::Left,

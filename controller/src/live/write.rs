@@ -5,12 +5,14 @@
 
 mod call;
 
-use super::addresses::{Addresses, Gifts};
-use super::book::Book;
+use super::addresses::{Addresses, Gift, Gifts};
+use super::book::{Book, Entry};
 use super::events::Events;
 use super::keeper::Outcome;
 use super::lease::Leadership;
 use super::metrics::{Metrics, Written};
+use super::name::ObjectName;
+use super::parts::Fault;
 use crate::push::Publisher;
 pub(crate) use call::Call;
 use haldane_wire::Generation;
@@ -43,6 +45,13 @@ struct Agenda {
     gifts: Gifts,
     /// Whose turn it is.
     turn: bool,
+}
+
+/// One write.
+enum Due {
+    Event(Fault),
+    Status(ObjectName, Entry),
+    Addresses(ObjectName, Gift),
 }
 
 impl Writer {
@@ -116,54 +125,49 @@ impl Writer {
 
     /// Whether it went well; `None` if there is nothing to write.
     async fn write_one(&mut self, agenda: &mut Agenda) -> Option<bool> {
-        // Problems first; then statuses and addresses in turn, so that neither waits for all of the other.
-        agenda.turn = !agenda.turn;
-        let statuses_first = agenda.turn;
-        let mut written = self.write_event(agenda).await;
-        for statuses in [statuses_first, !statuses_first] {
-            written = match (written, statuses) {
-                (None, true) => self.write_status(agenda).await,
-                (None, false) => self.write_addresses(agenda).await,
-                (written, _) => written,
-            };
-        }
-        written.map(|written| written != Written::Failed)
-    }
-
-    async fn write_event(&mut self, agenda: &mut Agenda) -> Option<Written> {
-        let fault = agenda.events.next()?;
-        let written = self.call.event(&fault).await;
-        if written == Written::Failed {
-            agenda.events.failed(fault);
-        }
-        Some(self.counted("event", written))
-    }
-
-    async fn write_status(&mut self, agenda: &mut Agenda) -> Option<Written> {
-        let (name, entry) = agenda.book.next()?;
-        let written = self.call.status(&name, &entry).await;
-        if written == Written::Failed {
-            agenda.book.failed(&name);
-        }
-        Some(self.counted("status", written))
-    }
-
-    async fn write_addresses(&mut self, agenda: &mut Agenda) -> Option<Written> {
-        let (name, gift) = agenda.gifts.next()?;
-        let written = self.call.addresses(&name, &gift).await;
-        if written == Written::Failed {
-            agenda.gifts.failed(&name);
-        }
-        Some(self.counted("addresses", written))
-    }
-
-    fn counted(&self, what: &'static str, written: Written) -> Written {
+        let due = agenda.next()?;
+        let (what, written) = match &due {
+            Due::Event(fault) => ("event", self.call.event(fault).await),
+            Due::Status(name, entry) => ("status", self.call.status(name, entry).await),
+            Due::Addresses(name, gift) => ("addresses", self.call.addresses(name, gift).await),
+        };
         self.metrics.wrote(what, written);
-        written
+        if written == Written::Failed {
+            agenda.failed(due);
+        }
+        Some(written != Written::Failed)
     }
 }
 
 impl Agenda {
+    /// Problems first; then statuses and addresses in turn, so that neither waits for all of the other.
+    fn next(&mut self) -> Option<Due> {
+        self.turn = !self.turn;
+        let event = self.events.next().map(Due::Event);
+        event.or_else(|| match self.turn {
+            true => self.status().or_else(|| self.gift()),
+            false => self.gift().or_else(|| self.status()),
+        })
+    }
+
+    fn status(&mut self) -> Option<Due> {
+        let (name, entry) = self.book.next()?;
+        Some(Due::Status(name, entry))
+    }
+
+    fn gift(&mut self) -> Option<Due> {
+        let (name, gift) = self.gifts.next()?;
+        Some(Due::Addresses(name, gift))
+    }
+
+    fn failed(&mut self, due: Due) {
+        match due {
+            Due::Event(fault) => self.events.failed(fault),
+            Due::Status(name, _) => self.book.failed(&name),
+            Due::Addresses(name, _) => self.gifts.failed(&name),
+        }
+    }
+
     fn due(&self) -> usize {
         self.book.due() + self.events.due() + self.gifts.due()
     }

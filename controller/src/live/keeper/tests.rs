@@ -335,3 +335,35 @@ fn a_canary_shares_the_generation_of_its_main_and_is_told_when_it_is_not_served(
     play.delete(ingress("canary", ""));
     assert_eq!(since(&play, "canary"), None);
 }
+
+#[test]
+fn an_empty_list_that_was_wrong_takes_no_last_valid_form_away() {
+    let mut play = Play::shop();
+    let broken = || ingress("web", "haldane.dev/proxy-read-timeout: soon");
+    play.apply(broken());
+    for lost in [Kind::Ingress, Kind::Service] {
+        play.list(lost, vec![]);
+        play.list(Kind::Ingress, vec![broken()]);
+        play.list(
+            Kind::Service,
+            vec![service("haldane.dev/weights: '0=90, 1=10'")],
+        );
+        assert_eq!(play.rules(), ["web 0=9:1 1=1:1"], "{lost}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_named_again_at_once_is_not_forgotten() {
+    let mut play = Play::shop();
+    play.apply(ingress("web", GUARDED));
+    play.look_for(Some(passwords("someone:x")));
+    play.apply(ingress("web", ""));
+    play.apply(ingress("web", GUARDED));
+    let name = ObjectName::new(Kind::Secret, "shop", "passwords");
+    play.tell(Scope::one(&name), Change::Left);
+    play.apply(ingress("other", ""));
+    assert_eq!(
+        play.rules(),
+        ["other 0=9:1 1=1:1", "web 0=9:1 1=1:1 !someone:x"]
+    );
+}
