@@ -29,6 +29,7 @@ mod metrics;
 mod name;
 mod parts;
 mod reason;
+mod said;
 mod secrets;
 mod store;
 mod watch;

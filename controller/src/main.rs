@@ -22,6 +22,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Tasks wait for the network most of the time; tables are built on a thread of their own.
 const THREADS: usize = 2;
 
+/// What is logged where `RUST_LOG` asks for nothing else; what the watchers log themselves, our own log says once.
+const LOGGED: &str = "info,kube_runtime=error,kube_client=error";
+
 /// Watches a cluster and tells the proxies how to route.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
@@ -121,7 +124,7 @@ impl Args {
 }
 
 fn main() -> anyhow::Result<()> {
-    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     tracing_subscriber::fmt()
         .with_env_filter(asked)
         .with_ansi(std::io::stderr().is_terminal())

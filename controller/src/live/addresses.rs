@@ -50,7 +50,7 @@ pub(crate) async fn follow(
                 addresses.send_replace(now);
             }
             Err(error) => {
-                tracing::warn!(service = %format!("{namespace}/{name}"), %error, "its addresses are not known");
+                tracing::warn!(namespace, name, %error, "the Service's addresses are not known");
                 sleep(backoff.next(Instant::now())).await;
             }
         }

@@ -23,6 +23,11 @@ impl Backoff {
         self.failures = 0;
     }
 
+    /// Whether all has been well until now.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.failures == 0
+    }
+
     /// How long to wait after a failure now.
     pub(crate) fn next(&mut self, now: Instant) -> Duration {
         let forgotten = |last: Instant| now.duration_since(last) > FORGOTTEN;
@@ -31,8 +36,13 @@ impl Backoff {
         }
         let longest = MIN.saturating_mul(1 << self.failures.min(10)).min(MAX);
         self.failures += 1;
-        longest.mul_f64(rand::random_range(0.5..=1.0))
+        jittered(longest)
     }
+}
+
+/// Between half of it and all of it.
+pub(crate) fn jittered(longest: Duration) -> Duration {
+    longest.mul_f64(rand::random_range(0.5..=1.0))
 }
 
 #[cfg(test)]

@@ -85,8 +85,11 @@ impl LastGood {
             held.extend(more);
         }
         undo(store, swaps);
+        let still = second.as_ref().map(|second| faulty(&second.problems));
+        let mended =
+            |name: &&ObjectName| still.as_ref().is_some_and(|still| !still.contains(*name));
         let built = Built {
-            held: held.keys().cloned().collect(),
+            held: self.faulty.iter().filter(mended).cloned().collect(),
             translation: merged(first, second),
         };
         (built, held)

@@ -4,10 +4,11 @@
 
 mod reader;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, jittered};
 use super::change::{Change, Scope, Seen};
 use super::form::Watched;
 use super::metrics::Metrics;
+use super::said::said;
 use futures_util::StreamExt as _;
 use kube::runtime::watcher;
 use kube::{Api, Resource};
@@ -15,8 +16,12 @@ use reader::{Reader, Told};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
+
+/// How long to wait when we may not look: until somebody grants it, which is no matter of seconds.
+const FORBIDDEN_MAX: Duration = Duration::from_secs(30);
 
 /// What a watch needs beside its objects' type.
 pub(crate) struct Watch {
@@ -61,7 +66,7 @@ impl Watch {
             // A watcher never ends by itself; if it did, it is begun anew.
             let Some(event) = event else { return Ok(()) };
             if let Err(error) = &event {
-                self.report(error);
+                self.report(error, backoff.is_fresh());
             }
             match reader.read(event) {
                 Told::Nothing => {}
@@ -72,7 +77,8 @@ impl Watch {
                 Told::Pause => sleep(backoff.next(Instant::now())).await,
                 Told::Forbidden => {
                     self.send(Change::Forbidden).await?;
-                    sleep(backoff.next(Instant::now())).await;
+                    backoff.next(Instant::now());
+                    sleep(jittered(FORBIDDEN_MAX)).await;
                 }
                 Told::Afresh => {
                     sleep(backoff.next(Instant::now())).await;
@@ -90,9 +96,15 @@ impl Watch {
         self.seen.send(seen).await.map_err(|_| Closed)
     }
 
-    fn report(&self, error: &watcher::Error) {
+    /// In the log once for each time that something is wrong, in the metrics always.
+    fn report(&self, error: &watcher::Error, first: bool) {
         self.metrics.watch_failed(self.scope.kind);
-        tracing::warn!(watch = %self.scope, %error, "watching fails; it is tried again");
+        let reason = reason(error);
+        if first {
+            tracing::warn!(watch = %self.scope, reason, "watching fails; it is tried again");
+        } else {
+            tracing::debug!(watch = %self.scope, reason, "watching still fails");
+        }
     }
 
     fn config(&self) -> watcher::Config {
@@ -101,5 +113,15 @@ impl Watch {
             Some(name) => config.fields(&format!("metadata.name={name}")),
             None => config,
         }
+    }
+}
+
+fn reason(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => said(error),
+        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::NoResourceVersion => error.to_string(),
     }
 }

@@ -245,6 +245,7 @@ fn a_secret_that_breaks_or_goes_leaves_its_last_valid_form_in_force() {
     assert_eq!(play.rules(), guarded);
     play.delete(passwords(""));
     assert_eq!(play.rules(), guarded);
+    assert_eq!(play.held(), ["Ingress shop/web"]);
     play.apply(passwords("someone:y"));
     assert_eq!(play.rules(), ["web 0=9:1 1=1:1 !someone:y"]);
     assert!(play.outcome().faults.is_empty());

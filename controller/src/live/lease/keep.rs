@@ -1,6 +1,7 @@
 //! Looks at the Lease again and again, takes it when it is free, renews it, and gives it back at the end.
 
 use super::{Candidate, Held, LOOK, Leadership, Step};
+use crate::live::said::said;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
@@ -108,7 +109,7 @@ impl Keeper {
             Ok::<_, kube::Error>(())
         };
         if let Ok(Err(error)) = timeout(REQUEST_MAX, released).await {
-            tracing::warn!(lease = %self.name, %error, "the Lease is not given back; it lapses");
+            tracing::warn!(lease = %self.name, error = said(&error), "the Lease is not given back; it lapses");
         }
     }
 }
@@ -118,6 +119,6 @@ impl Keeper {
 enum LookError {
     #[error("the API server takes longer than {REQUEST_MAX:?}")]
     Slow,
-    #[error("the API server refuses or cannot be reached")]
+    #[error("{}", said(.0))]
     Api(#[from] kube::Error),
 }

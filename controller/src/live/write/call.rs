@@ -8,6 +8,7 @@ use crate::live::form::STATUS;
 use crate::live::metrics::Written;
 use crate::live::name::{Kind, ObjectName};
 use crate::live::parts::Fault;
+use crate::live::said::said;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::events::v1::Event;
@@ -125,7 +126,7 @@ async fn in_time<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Ca
 enum CallError {
     #[error("the API server takes longer than {CALL_MAX:?}")]
     Slow,
-    #[error(transparent)]
+    #[error("{}", said(.0))]
     Api(#[from] kube::Error),
 }
 
