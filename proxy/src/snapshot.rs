@@ -243,34 +243,29 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn new(snapshot: Arc<Snapshot>) -> Rc<Self> {
-        Rc::new(Self {
-            rules: RefCell::new(vec![None; snapshot.table.rules().len()]),
-            snapshot,
-            unsent: Cell::new(0),
-            over: Cell::new(false),
-            all_sent: tokio::sync::Notify::new(),
-        })
+        Self::with(snapshot, Vec::new())
     }
 
     /// The view of the next snapshot: rules that did not change keep their counters and budgets.
     pub(crate) fn next(&self, snapshot: Arc<Snapshot>) -> Rc<Self> {
-        let next = Self::new(snapshot);
-        let rules = next.snapshot.table.rules();
-        for ((kept, local), rule) in next
-            .rules
-            .borrow_mut()
-            .iter_mut()
-            .zip(&*self.rules.borrow())
-            .zip(rules)
-        {
-            if local
-                .as_ref()
-                .is_some_and(|local| Arc::ptr_eq(rule, &local.rule))
-            {
-                kept.clone_from(local);
-            }
-        }
-        next
+        let before = self.rules.borrow();
+        let keep = |(rule, local): (&Arc<Rule>, &Option<Rc<LocalRule>>)| {
+            let local = local.as_ref()?;
+            Arc::ptr_eq(rule, &local.rule).then(|| local.clone())
+        };
+        let rules = snapshot.table.rules().iter().zip(&*before).map(keep);
+        Self::with(snapshot.clone(), rules.collect())
+    }
+
+    fn with(snapshot: Arc<Snapshot>, mut rules: Vec<Option<Rc<LocalRule>>>) -> Rc<Self> {
+        rules.resize(snapshot.table.rules().len(), None);
+        Rc::new(Self {
+            snapshot,
+            rules: RefCell::new(rules),
+            unsent: Cell::new(0),
+            over: Cell::new(false),
+            all_sent: tokio::sync::Notify::new(),
+        })
     }
 
     /// What is kept of a rule, made at its first request.
@@ -325,5 +320,70 @@ impl Drop for Unsent {
         if left == 0 {
             self.0.all_sent.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rule with these filters and this way to forward.
+    fn table(matches: &str, filters: &str, forward: &str) -> Table {
+        let spec = format!(
+            r#"{{"rules": [{{"id": "r", "origin": {{}}, "matches": [{{{matches}}}], "filters": {{{filters}}},
+                "action": {{"forward": {{"versions": [{{"name": "v", "weight": 1, "backend": "b"}}] {forward}}}}}}}],
+               "backends": [{{"name": "b"}}]}}"#
+        );
+        Table::build(&serde_json::from_str(&spec).unwrap(), None, 7).unwrap()
+    }
+
+    #[track_caller]
+    fn check(filters: &str, forward: &str, sees: bool) {
+        let table = table("", filters, forward);
+        assert_eq!(sees_told(&table.rules()[0]), sees, "{filters} {forward}");
+    }
+
+    #[test]
+    fn a_rule_sees_what_is_told_where_it_edits_or_picks_by_it() {
+        check("", "", false);
+        check(
+            r#""request_headers": {"remove": ["x-request-id"]}"#,
+            "",
+            true,
+        );
+        check(
+            r#""request_headers": {"set": [["X-Real-IP", "a"]]}"#,
+            "",
+            true,
+        );
+        check(
+            r#""request_headers": {"add": [["forwarded", "a"]]}"#,
+            "",
+            true,
+        );
+        check(
+            r#""request_headers": {"set": [["x-other", "a"]]}"#,
+            "",
+            false,
+        );
+        check("", r#", "sticky": {"header": "x-forwarded-for"}"#, true);
+        check("", r#", "sticky": {"header": "x-user"}"#, false);
+        let hash =
+            |key| format!(r#", "balance": {{"consistent_hash": ["host", {{"header": "{key}"}}]}}"#);
+        check("", &hash("x-real-ip"), true);
+        check("", &hash("x-user"), false);
+    }
+
+    #[test]
+    fn a_table_sees_what_is_told_where_a_condition_asks_for_it() {
+        let asks = |name| {
+            table(
+                &format!(r#""conditions": [{{"header": ["{name}", "present"]}}]"#),
+                "",
+                "",
+            )
+        };
+        assert!(asks("x-forwarded-proto").asks_header(is_told));
+        assert!(!asks("x-forwarded-prefix").asks_header(is_told));
     }
 }

@@ -1,10 +1,12 @@
 //! How requests are written.
 
-use http::header::HeaderValue;
+use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method};
 
 use super::story::plain;
-use crate::upstream::h1::{RequestFault, RequestFraming, RequestHead, write_head};
+use crate::upstream::h1::{
+    FieldLines, MoreFields, RequestFault, RequestFraming, RequestHead, write_head,
+};
 
 /// Fields as a careless caller leaves them: the codec's own are among them.
 fn careless_headers() -> HeaderMap {
@@ -43,6 +45,34 @@ fn a_head_has_one_framing_and_no_other_line_of_it() {
     check((Method::PUT, "/b?c"), Length(5), Ok(put));
     check((Method::POST, "/"), Chunked, Ok(post));
     check((Method::OPTIONS, "*"), Length(0), Ok(options));
+}
+
+#[derive(Debug)]
+struct Two;
+
+impl MoreFields for Two {
+    fn write(&self, lines: &mut FieldLines<'_>) {
+        for value in ["1", "2"] {
+            lines.field(&header::VIA, &HeaderValue::from_static(value));
+        }
+    }
+}
+
+#[test]
+fn more_fields_stand_behind_those_of_the_map() {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::HOST, HeaderValue::from_static("a"));
+    let head = RequestHead {
+        more: Some(&Two),
+        ..plain(&Method::PUT, &headers)
+    };
+    let mut out = Vec::new();
+    assert_eq!(
+        write_head(&mut out, &head, RequestFraming::Length(5)),
+        Ok(())
+    );
+    let written = b"PUT / HTTP/1.1\r\nhost: a\r\nvia: 1\r\nvia: 2\r\ncontent-length: 5\r\n\r\n";
+    assert_eq!(out, written);
 }
 
 #[test]
