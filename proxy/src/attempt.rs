@@ -114,7 +114,7 @@ impl Exchange<'_> {
             method: &self.outgoing.method,
             target: &self.outgoing.target,
             headers: &self.outgoing.headers,
-            more: self.outgoing.told.as_deref().map(|told| told as _),
+            more: self.outgoing.told.map(|told| told as _),
             length: self.outgoing.length,
             upgrade: self.outgoing.upgrade.as_ref(),
         };
@@ -198,7 +198,7 @@ impl Exchange<'_> {
         *request.uri_mut() = uri;
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = HeaderMap::clone(&self.outgoing.headers);
-        if let Some(told) = &self.outgoing.told {
+        if let Some(told) = self.outgoing.told {
             told.insert_into(request.headers_mut());
         }
         request.headers_mut().remove(http::header::HOST);

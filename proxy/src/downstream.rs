@@ -187,8 +187,7 @@ where
     }
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = answer(&worker, &connection, request);
-        // On the heap: hyper moves what it is given several times, and this is more than a kilobyte.
-        Box::pin(async { Ok::<_, Infallible>(answering.await) })
+        async { Ok::<_, Infallible>(answering.await) }
     });
     let served = if h2 {
         Serve::new(http2_server().serve_connection(io, service), held).await

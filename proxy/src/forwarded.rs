@@ -110,7 +110,7 @@ pub struct Origin {
 ///
 /// It stays beside the request's own fields and is written behind them: putting six fields into a map only to read them
 /// out again was a tenth of all that a small request cost. Who must see or change them asks [`Told::insert_into`] first.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Told {
     origin: Origin,
     /// The host the client asked for, with its port where it wrote one.

@@ -19,7 +19,7 @@ pub(crate) struct Outgoing<'c> {
     pub(crate) target: Cow<'c, str>,
     pub(crate) headers: Cow<'c, HeaderMap>,
     /// `None` where `headers` has it.
-    pub(crate) told: Option<Cow<'c, Told>>,
+    pub(crate) told: Option<&'c Told>,
     pub(crate) length: Option<u64>,
     pub(crate) upgrade: Option<HeaderValue>,
     /// The request's host, for TLS towards the upstream and HTTP/2's `:authority`.
@@ -39,11 +39,15 @@ impl Outgoing<'_> {
 
     /// The same request for a copy of it.
     pub(crate) fn duplicate(&self) -> Outgoing<'static> {
+        let mut headers = HeaderMap::clone(&self.headers);
+        if let Some(told) = self.told {
+            told.insert_into(&mut headers);
+        }
         Outgoing {
             method: Cow::Owned(Method::clone(&self.method)),
             target: Cow::Owned(self.target.clone().into_owned()),
-            headers: Cow::Owned(HeaderMap::clone(&self.headers)),
-            told: self.told.as_deref().cloned().map(Cow::Owned),
+            headers: Cow::Owned(headers),
+            told: None,
             length: self.length,
             upgrade: None,
             host: Cow::Owned(self.host.clone().into_owned()),
@@ -85,7 +89,7 @@ pub(crate) fn prepare<'c>(
     Outgoing {
         method: Cow::Borrowed(&call.parts.method),
         target: target(&call.parts.uri, rewritten),
-        told: call.told_apart().map(Cow::Borrowed),
+        told: call.told_apart(),
         length: call.admitted.framing.length(),
         upgrade: call.admitted.upgrade.clone(),
         host: Cow::Borrowed(call.admitted.host.as_str()),
