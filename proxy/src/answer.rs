@@ -302,6 +302,6 @@ impl Call {
 
 /// Puts an answer and its account together.
 pub(crate) fn recorded(answer: Response<Answer>, mut record: Box<Record>) -> Response<Body> {
-    record.head(answer.status().as_u16());
+    record.head(answer.status().as_u16(), true);
     answer.map(|answer| Body::new(answer, Some(record), None))
 }

@@ -271,6 +271,15 @@ impl Answer {
         }
     }
 
+    /// Whether nothing more has to be waited for.
+    pub(crate) fn is_here(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::H1(body) => body.is_here(),
+            Self::H2(body) => body.is_end_stream(),
+        }
+    }
+
     fn is_over(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),

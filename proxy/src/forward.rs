@@ -301,7 +301,8 @@ impl Returning<'_> {
     fn relay(mut self, mut answer: Response<Answer>, cookies: Cookies) -> Response<Body> {
         gate::after(self.rule, self.marks, answer.headers_mut());
         cookies.set(answer.headers_mut());
-        self.record.head(answer.status().as_u16());
+        let whole = answer.body().is_here();
+        self.record.head(answer.status().as_u16(), whole);
         answer.map(|answer| Body::new(answer, Some(self.record), Some(self.patience)))
     }
 
@@ -312,7 +313,7 @@ impl Returning<'_> {
         upgrade: OnUpgrade,
         upstream: (Stream, Bytes),
     ) -> Response<Body> {
-        self.record.head(response.status().as_u16());
+        self.record.head(response.status().as_u16(), false);
         gate::after(self.rule, self.marks, response.headers_mut());
         cookies.set(response.headers_mut());
         tunnel::open(self.worker, upgrade, upstream, self.record);

@@ -18,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) bytes_out: u64,
     pub(crate) error: Option<ErrorClass>,
     pub(crate) head_after: Option<Duration>,
+    /// The whole answer came with its head, so that it is over as soon as that is there.
+    whole: bool,
     pub(crate) request: Option<Rc<Progress>>,
     pub(crate) request_bytes: u64,
     pub(crate) endpoint: Option<InFlight>,
@@ -39,6 +41,7 @@ impl Record {
             bytes_out: 0,
             error: None,
             head_after: None,
+            whole: false,
             request: None,
             request_bytes: 0,
             endpoint: None,
@@ -94,9 +97,10 @@ impl Record {
         }
     }
 
-    /// The response head is there.
-    pub(crate) fn head(&mut self, status: u16) {
+    /// The response head is there, and with `whole` the response.
+    pub(crate) fn head(&mut self, status: u16, whole: bool) {
         self.status = status;
+        self.whole = whole;
         self.head_after = Some(self.begun.elapsed());
     }
 
@@ -116,11 +120,12 @@ impl Record {
     }
 
     fn close(&mut self) {
+        let at_once = self.head_after.filter(|_| self.whole && self.ended);
         let outcome = Outcome {
             status: self.status,
             error: self.error,
             head: self.head_after,
-            total: self.begun.elapsed(),
+            total: at_once.unwrap_or_else(|| self.begun.elapsed()),
             bytes_in: self
                 .request
                 .as_ref()

@@ -102,6 +102,11 @@ where
         body
     }
 
+    /// Whether all of it, and no more, came with the head, and the connection is done with.
+    pub fn is_here(&self) -> bool {
+        matches!(self.rest, Rest::Nothing)
+    }
+
     /// Turns what the connection brought into a frame, and lets go of it at the end.
     fn settle(
         &mut self,
