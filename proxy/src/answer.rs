@@ -140,7 +140,11 @@ impl Call {
     ) -> Result<Box<Self>, Refusal> {
         let begun = Instant::now();
         let (mut parts, body) = request.into_parts();
-        let admitted = head::admit(&mut parts, body.is_end_stream())?;
+        let before = connection.asked_host.take();
+        let admitted = head::admit_after(&mut parts, body.is_end_stream(), before.as_ref())?;
+        connection
+            .asked_host
+            .set(Some(admitted.host.name().clone()));
         let told = forwarded::settle(
             &mut parts.headers,
             &admitted.host,

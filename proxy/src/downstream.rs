@@ -5,6 +5,7 @@ use crate::body::{Body, BodyError};
 use crate::config::{Config, Limits};
 use crate::connection::{Held, Waiting};
 use crate::forwarded::Peer;
+use crate::head::HostName;
 use crate::metrics::Listener;
 use crate::proxy_protocol::{Proxied, read_header};
 use crate::runtime::LocalExecutor;
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -55,6 +57,8 @@ pub(crate) struct Connection {
     pub(crate) tls: Option<&'static str>,
     /// The name asked for in the TLS handshake.
     pub(crate) server_name: Option<String>,
+    /// The host that the last request was for.
+    pub(crate) asked_host: Cell<Option<HostName>>,
 }
 
 /// Serves one connection to its end.
@@ -126,6 +130,7 @@ async fn serve_clear(
         waiting: held.waiting.clone(),
         tls: None,
         server_name: None,
+        asked_host: Cell::default(),
     };
     serve_http(stream, h2, connection, worker, held).await
 }
@@ -165,6 +170,7 @@ async fn serve_tls(
             .protocol_version()
             .and_then(|version| version.as_str()),
         server_name: session.server_name().map(str::to_owned),
+        asked_host: Cell::default(),
     };
     serve_http(stream, h2, connection, worker, held).await
 }

@@ -22,7 +22,7 @@ mod trailers;
 
 pub use self::framing::Framing;
 pub use self::hop::sanitise_response;
-pub use self::host::Host;
+pub use self::host::{Host, HostName};
 pub use self::refusal::Refusal;
 pub use self::trailers::sanitise_trailers;
 
@@ -68,11 +68,24 @@ pub struct Admitted {
 /// # Errors
 /// The first reason to refuse the request. `parts` may be half cleaned then and must not be used.
 pub fn admit(parts: &mut Parts, ended: bool) -> Result<Admitted, Refusal> {
+    admit_after(parts, ended, None)
+}
+
+/// As [`admit`], on a connection that asked for the host `before` before: the same again needs no second look, and most
+/// clients never ask for another.
+///
+/// # Errors
+/// As [`admit`].
+pub fn admit_after(
+    parts: &mut Parts,
+    ended: bool,
+    before: Option<&HostName>,
+) -> Result<Admitted, Refusal> {
     serve(&parts.method)?;
     let survey = Survey::of(&parts.headers);
     survey.within_bounds(target::bytes(&parts.uri))?;
     let authority = target::settle(&mut parts.uri, &parts.method)?;
-    let (host, port) = host::settle(parts, authority.as_ref(), &survey)?;
+    let (host, port) = host::settle(parts, authority.as_ref(), &survey, before)?;
     let framing = framing::of(parts, &survey, ended)?;
     if survey.saw(Field::Expect) {
         expect(&parts.headers)?;

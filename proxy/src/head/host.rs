@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version, header};
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::rc::Rc;
 
 /// The longest host, in bytes: a DNS name in text with its last dot (RFC 1035 section 2.3.4).
 const HOST_BYTES_MAX: usize = 254;
@@ -17,13 +18,23 @@ pub struct Host {
     /// `host` or `host:port`, shared with the request's `Host` field.
     field: HeaderValue,
     /// Apart from the field, so that it is known to be text without a look at each byte.
-    name: Box<str>,
+    name: HostName,
 }
+
+/// The name of a host that was admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(Rc<str>);
 
 impl Host {
     /// The name alone.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.name.0
+    }
+
+    /// The name alone, to be kept for [`super::admit_after`].
+    #[must_use]
+    pub const fn name(&self) -> &HostName {
         &self.name
     }
 
@@ -40,6 +51,16 @@ impl Host {
     }
 }
 
+impl Host {
+    /// A field that is, byte for byte, a name admitted before: canonical, and without a port.
+    fn again(line: &HeaderValue, name: &HostName) -> Self {
+        Self {
+            field: line.clone(),
+            name: name.clone(),
+        }
+    }
+}
+
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Host({:?})", self.field)
@@ -51,12 +72,18 @@ pub(super) fn settle(
     parts: &mut Parts,
     named: Option<&Named>,
     survey: &Survey,
+    before: Option<&HostName>,
 ) -> Result<(Host, Option<u16>), Refusal> {
     let line = if survey.saw(Field::Host) {
         only_line(&parts.headers)?
     } else {
         None
     };
+    if let (Some(line), None, Some(before)) = (line, named, before)
+        && line.as_bytes() == before.0.as_bytes()
+    {
+        return Ok((Host::again(line, before), None));
+    }
     let written = match (line, named) {
         (Some(line), named) => agreed(Written::of(line)?, named)?,
         // HTTP/2 has `:authority` in place of `Host`; HTTP/1 must send `Host` in any case.
@@ -65,12 +92,12 @@ pub(super) fn settle(
         }
         (None, _) => return Err(Refusal::HostMissing),
     };
-    let (mut name, port) = (Box::from(written.name), written.port);
+    let (name, port) = (written.name.to_ascii_lowercase(), written.port);
     let field = match line {
         Some(line) if written.canonical => line.clone(),
         _ => replace(written.to_field()?, &mut parts.headers),
     };
-    str::make_ascii_lowercase(&mut name);
+    let name = HostName(name.into());
     Ok((Host { field, name }, port))
 }
 

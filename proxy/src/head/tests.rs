@@ -95,26 +95,29 @@ fn check_path(path: &str, expected: &str) {
     check(&format!("GET {path} 1.1|Host: a"), &whole);
 }
 
+/// The same on a new connection and after any other request on an old one.
 #[track_caller]
 fn check_host(lines: &str, expected: &str) {
     let head = format!("GET / 1.1|{lines}");
-    let mut parts = parts(&head);
-    let text = match admit(&mut parts, true) {
+    assert_eq!(host_of(&head, None), expected, "{head}");
+    for before in ["a", "b", "a.example", "[::1]"] {
+        let first = admit(&mut parts(&format!("GET / 1.1|Host: {before}")), true).unwrap();
+        let found = host_of(&head, Some(first.host.name()));
+        assert_eq!(found, expected, "{head} after {before:?}");
+    }
+}
+
+fn host_of(head: &str, before: Option<&HostName>) -> String {
+    let mut parts = parts(head);
+    match admit_after(&mut parts, true, before) {
         Err(refusal) => refusal.reason().to_owned(),
         Ok(Admitted { host, port, .. }) => {
-            assert_eq!(
-                parts.headers.get_all("host").iter().collect::<Vec<_>>(),
-                [host.field()],
-                "{head}"
-            );
-            format!(
-                "{} {port:?} {}",
-                host.as_str(),
-                host.field().to_str().unwrap()
-            )
+            let lines: Vec<_> = parts.headers.get_all("host").iter().collect();
+            assert_eq!(lines, [host.field()], "{head}");
+            let field = host.field().to_str().unwrap();
+            format!("{} {port:?} {field}", host.as_str())
         }
-    };
-    assert_eq!(text, expected, "{head}");
+    }
 }
 
 #[test]
