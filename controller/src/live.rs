@@ -25,6 +25,7 @@ mod index;
 mod keeper;
 mod lead;
 mod lease;
+mod leaving;
 mod metrics;
 mod name;
 mod parts;

@@ -7,6 +7,7 @@ use super::change::{Change, Scope, Seen};
 use super::doubt::{Doubt, Verdict};
 use super::form::Form;
 use super::good::{Built, LastGood};
+use super::leaving::Leaving;
 use super::metrics::Metrics;
 use super::name::{Kind, ObjectName};
 use super::parts::{Fault, Parts, Step, faults};
@@ -52,6 +53,7 @@ pub(crate) struct Keeper {
     store: Store,
     good: LastGood,
     doubt: Doubt,
+    leaving: Leaving,
     /// Watches that have not listed yet.
     unlisted: BTreeSet<Scope>,
     /// The Secrets that each of our Ingresses names.
@@ -70,6 +72,7 @@ impl Keeper {
             store: Store::default(),
             good: LastGood::default(),
             doubt: Doubt::default(),
+            leaving: Leaving::default(),
             unlisted: outlets.again.keys().cloned().collect(),
             needed: HashMap::new(),
             settled: HashSet::new(),
@@ -107,6 +110,7 @@ impl Keeper {
 
     fn put(&mut self, form: Form) -> bool {
         let name = form.name();
+        self.leaving.forget(&name);
         match self.store.put(form) {
             Put::Same => return false,
             Put::New => self.good.changed(&name, None),
@@ -116,16 +120,25 @@ impl Keeper {
     }
 
     fn remove(&mut self, name: &ObjectName) -> bool {
-        let Some(was) = self.store.remove(name) else {
-            return false;
+        let was = match name.kind {
+            Kind::Pod => return self.leave_pod(name),
+            _ => self.store.remove(name),
         };
         // Who deletes an Ingress means it; what a deleted Secret held may be all that keeps strangers out.
-        if name.kind == Kind::Secret {
-            self.good.changed(name, Some(was));
-        } else {
-            self.good.forget(name);
+        match name.kind {
+            _ if was.is_none() => return false,
+            Kind::Secret => self.good.changed(name, was),
+            _ => self.good.forget(name),
         }
         true
+    }
+
+    fn leave_pod(&mut self, name: &ObjectName) -> bool {
+        let is_known = self.store.metadata(name).is_some();
+        if is_known {
+            self.leaving.add(name.clone());
+        }
+        is_known
     }
 
     fn list(&mut self, scope: Scope, forms: Vec<Form>) -> bool {
@@ -133,9 +146,11 @@ impl Keeper {
         let known = self.store.names(scope.kind, scope.namespace.as_deref());
         let is_gone = |name: &ObjectName| scope.contains(name) && !listed.contains(name);
         for name in known.into_iter().filter(is_gone) {
-            let was = self.store.remove(&name);
-            // A list may be wrong: what was remembered of the object is kept until it is believed.
-            self.good.changed(&name, was);
+            match name.kind {
+                Kind::Pod => self.leaving.add(name),
+                // A list may be wrong: what was remembered of the object is kept until it is believed.
+                _ => self.good.changed(&name, self.store.remove(&name)),
+            }
         }
         for form in forms {
             self.put(form);
@@ -172,6 +187,9 @@ impl Keeper {
         let is_first = self.current.is_none();
         if !self.unlisted.is_empty() || is_first && !waiting.is_empty() {
             return;
+        }
+        for pod in self.leaving.gone(self.store.objects()) {
+            self.store.remove(&pod);
         }
         let begun = Instant::now();
         let remembered = self.doubt.is_open().then(|| self.good.clone());

@@ -264,7 +264,7 @@ fn a_secret_that_is_not_there_closes_only_what_asks_for_it() {
 
 #[test]
 fn an_empty_list_is_believed_when_it_comes_twice() {
-    for kind in [Kind::Ingress, Kind::Service, Kind::EndpointSlice, Kind::Pod] {
+    for kind in [Kind::Ingress, Kind::Service, Kind::EndpointSlice] {
         let mut play = Play::shop();
         let before = play.rules();
         play.list(kind, vec![]);
@@ -367,4 +367,25 @@ fn a_secret_that_is_named_again_at_once_is_not_forgotten() {
         play.rules(),
         ["other 0=9:1 1=1:1", "web 0=9:1 1=1:1 !someone:x"]
     );
+}
+
+#[test]
+fn a_pod_that_ends_keeps_its_version_for_as_long_as_a_slice_names_it() {
+    for all_at_once in [false, true] {
+        let mut play = Play::shop();
+        if all_at_once {
+            play.list(Kind::Pod, vec![pod(0)]);
+        } else {
+            play.delete(pod(1));
+        }
+        assert_eq!(play.rules(), ["web 0=9:1 1=1:1"]);
+        play.apply(slice(&["10.0.0.1"]));
+        play.apply(slice(&["10.0.0.1", "10.0.0.2"]));
+        assert!(
+            !play.rules().contains(&"web 0=9:1 1=1:1".to_owned()),
+            "its labels are gone"
+        );
+        play.apply(pod(1));
+        assert_eq!(play.rules(), ["web 0=9:1 1=1:1"]);
+    }
 }
