@@ -163,19 +163,18 @@ impl Evidence {
         if report.counts.len() > STRATA_MAX || (!known && self.instances.len() >= INSTANCES_MAX) {
             return Err(ReportError::Full(instance()));
         }
-        for counts in report.counts.values().flat_map(Arms::both) {
-            if counts.slow.len() != self.thresholds {
-                return Err(ReportError::Thresholds {
-                    instance: instance(),
-                    seen: counts.slow.len(),
-                    expected: self.thresholds,
-                });
-            }
-            if !counts.is_possible() {
-                return Err(ReportError::Impossible(instance()));
-            }
+        let mut counted = report.counts.values().flat_map(Arms::both);
+        if let Some(counts) = counted.find(|counts| counts.slow.len() != self.thresholds) {
+            return Err(ReportError::Thresholds {
+                instance: instance(),
+                seen: counts.slow.len(),
+                expected: self.thresholds,
+            });
         }
-        Ok(())
+        match report.counts.values().all(Arms::is_possible) {
+            true => Ok(()),
+            false => Err(ReportError::Impossible(instance())),
+        }
     }
 
     /// Puts a newer report in the place of the older and adds the difference to the sums.

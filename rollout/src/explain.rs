@@ -136,6 +136,7 @@ mod tests {
                 let arms = Arms {
                     canary: counts(*canary, *canary_bad),
                     stable: counts(*stable, *stable_bad),
+                    ..Arms::default()
                 };
                 (Stratum::new(*percent, 100).unwrap(), arms)
             });

@@ -5,7 +5,9 @@
 //! long clean past hide a fault that comes late, and the copies are averaged with masses that are fixed beforehand: half on
 //! the first, the rest shared by the later ones. Measures are averaged evenly.
 
-use crate::betting::{GRID, ln_e_above, ln_e_no_worse, ln_e_worse, ln_mean, ln_sum};
+use crate::betting::{
+    GRID, ln_e_above, ln_e_no_worse, ln_e_worse, ln_mean, ln_sum, no_worse, sums,
+};
 use crate::evidence::{Arms, Totals};
 use crate::stratum::Stratum;
 use crate::tally::Tally;
@@ -57,10 +59,7 @@ pub fn judge(terms: &Terms, totals: &Totals) -> Judgement {
         .map(|measure| (measure, ln_e_measure(terms, totals, measure)))
         .collect();
     let logs: Vec<_> = measures.iter().map(|(_, ln_e)| *ln_e).collect();
-    let (ln_e_abort, ln_e_promote) = (
-        ln_mean(&logs),
-        ln_e_no_worse(terms.margin, tallies(totals, Measure::Errors)),
-    );
+    let (ln_e_abort, ln_e_promote) = (ln_mean(&logs), ln_e_no_worse(terms.margin, calm(totals)));
     let finding = if ln_e_abort >= terms.ln_abort() {
         Finding::Worse
     } else if ln_e_promote >= terms.ln_promote() {
@@ -106,6 +105,13 @@ pub fn tallies(
         .map(move |(share, arms)| (*share, tally(arms, measure)))
 }
 
+/// The error counts of calm times: those that may speak for the canary.
+fn calm(totals: &Totals) -> impl Iterator<Item = (Stratum, Tally)> {
+    totals
+        .iter()
+        .map(|(share, arms)| (*share, arms.calm_errors()))
+}
+
 fn tally(arms: &Arms, measure: Measure) -> Tally {
     match measure {
         Measure::Errors => arms.errors(),
@@ -118,9 +124,9 @@ fn ln_e_measure(terms: &Terms, totals: &Totals, measure: Measure) -> f64 {
         Measure::Errors => None,
         Measure::Slow(place) => terms.thresholds.get(place),
     };
-    let beside_stable = ln_e_copies(terms, |from| {
-        let since = tallies(totals, measure).filter(|(share, _)| *share >= from);
-        ln_e_worse(terms.tolerance, since)
+    let beside_stable = ln_e_copies(terms, |from| match measure {
+        Measure::Errors => ln_e_errors(terms, totals, from),
+        Measure::Slow(_) => ln_e_worse(terms.tolerance, since(from, tallies(totals, measure))),
     });
     match (threshold.and_then(|threshold| threshold.allowed), measure) {
         // Worse means both: slower than stable, and too slow for the objective. The lesser of two e-processes holds
@@ -131,6 +137,26 @@ fn ln_e_measure(terms: &Terms, totals: &Totals, measure: Measure) -> f64 {
         })),
         _ => beside_stable,
     }
+}
+
+/// Half of the wealth does not bet while stable fails: when everything of both fails, betting on "the canary is worse" only
+/// loses, and what is lost in a common outage would be missed after it. The other half sees a canary that fails even then.
+fn ln_e_errors(terms: &Terms, totals: &Totals, from: Stratum) -> f64 {
+    let all = ln_e_worse(
+        terms.tolerance,
+        since(from, tallies(totals, Measure::Errors)),
+    );
+    if totals.values().all(|arms| arms.troubled.is_zero()) {
+        return all;
+    }
+    ln_mean(&[all, ln_e_worse(terms.tolerance, since(from, calm(totals)))])
+}
+
+fn since(
+    from: Stratum,
+    tallies: impl Iterator<Item = (Stratum, Tally)>,
+) -> impl Iterator<Item = (Stratum, Tally)> {
+    tallies.filter(move |(share, _)| *share >= from)
 }
 
 /// The canary's slow requests and all of them, from a share on upwards.
@@ -175,11 +201,9 @@ pub fn requests_missing(terms: &Terms, totals: &Totals, share: Stratum) -> Optio
         all.stable.rate().unwrap_or(0.0),
     );
     let others = (1.0 - share.share()) / share.share();
-    let won = crate::betting::sums(tallies(totals, Measure::Errors), |at| {
-        crate::betting::no_worse(terms.margin, at)
-    });
+    let won = sums(calm(totals), |at| no_worse(terms.margin, at));
     let needed = terms.ln_promote() + (GRID.len() as f64).ln();
-    let growth = crate::betting::no_worse(terms.margin, share).map(|factors| {
+    let growth = no_worse(terms.margin, share).map(|factors| {
         let good = (1.0 - canary) + others * (1.0 - stable);
         canary * factors.canary_bad + others * stable * factors.stable_bad + good * factors.good
     });

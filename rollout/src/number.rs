@@ -44,7 +44,11 @@ pub(crate) fn decimal(text: &str) -> Result<f64, NumberError> {
 }
 
 /// A probability from 0 to 1, written as such (`0.01`) or in percent (`1%`).
-pub(crate) fn probability(text: &str) -> Result<f64, NumberError> {
+///
+/// # Errors
+///
+/// What is not a plain decimal number, or above 1.
+pub fn probability(text: &str) -> Result<f64, NumberError> {
     let written = match text.strip_suffix('%') {
         Some(percent) => decimal(percent.trim_end())? / 100.0,
         None => decimal(text)?,

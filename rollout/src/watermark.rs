@@ -5,12 +5,22 @@
 //! are on their way, and one that hangs would look innocent. So requests are kept in cohorts by time of arrival, and a
 //! cohort counts only when every request of it has an outcome. One without an outcome after the patience counts as bad:
 //! "failed, or took longer than this" is an outcome that is known in time for both versions alike.
+//!
+//! Cohorts that arrive while stable itself is failing are counted apart as well. Whether it is, is told by earlier cohorts
+//! alone: were it told by their own outcomes, chance would decide what counts.
 
 use crate::evidence::{Arm, Arms, Counts};
 use std::collections::VecDeque;
 
 /// The most cohorts that can wait: an hour of seconds, many times the patience of anybody.
 pub const COHORTS_MAX: u64 = 3_600;
+
+/// From which part of failed requests on stable is in trouble: one in five. A margin of up to five times stable's rate then
+/// means something in every cohort that speaks for the canary.
+const TROUBLE: u64 = 5;
+
+/// How many of stable's outcomes tell whether it is in trouble: as few as can be told from bad luck.
+const TROUBLE_REQUESTS: u64 = 20;
 
 /// How one request went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +40,8 @@ pub struct Watermark {
     first: u64,
     cohorts: VecDeque<Cohort>,
     counted: Arms,
+    recent: Counts,
+    troubled: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -46,6 +58,8 @@ impl Watermark {
             first: 0,
             cohorts: VecDeque::new(),
             counted: Arms::default(),
+            recent: Counts::default(),
+            troubled: false,
         }
     }
 
@@ -72,9 +86,22 @@ impl Watermark {
                 break;
             };
             self.first += 1;
-            cohort.close(&mut self.counted);
+            self.count(&cohort.close());
         }
         &self.counted
+    }
+
+    fn count(&mut self, done: &Arms) {
+        self.counted.add(done);
+        if self.troubled {
+            self.counted.troubled.add(done.errors());
+        }
+        self.recent.requests += done.stable.requests;
+        self.recent.bad += done.stable.bad;
+        if self.recent.requests >= TROUBLE_REQUESTS {
+            self.troubled = self.recent.bad * TROUBLE >= self.recent.requests;
+            self.recent = Counts::default();
+        }
     }
 
     fn first_is_over(&self, now: u64) -> bool {
@@ -113,15 +140,11 @@ impl Cohort {
         counts.bad += if outcome == Outcome::Bad { requests } else { 0 };
     }
 
-    fn close(mut self, counted: &mut Arms) {
+    fn close(mut self) -> Arms {
         for arm in [Arm::Canary, Arm::Stable] {
-            let waiting = self.waiting[arm as usize];
-            self.finish(arm, Outcome::Bad, waiting);
-            let done: &Counts = self.done.arm_mut(arm);
-            let sum = counted.arm_mut(arm);
-            sum.requests += done.requests;
-            sum.bad += done.bad;
+            self.finish(arm, Outcome::Bad, self.waiting[arm as usize]);
         }
+        self.done
     }
 }
 
@@ -130,7 +153,7 @@ mod tests {
     use super::*;
 
     fn figures(arms: &Arms) -> [u64; 4] {
-        let Arms { canary, stable } = arms;
+        let Arms { canary, stable, .. } = arms;
         [canary.requests, canary.bad, stable.requests, stable.bad]
     }
 
@@ -177,5 +200,21 @@ mod tests {
         assert_eq!(figures(watermark.counted(10 * COHORTS_MAX)), [1, 1, 0, 0]);
         watermark.arrive(u64::MAX, Arm::Canary, 1);
         assert!(watermark.cohorts.len() as u64 <= COHORTS_MAX);
+    }
+
+    #[test]
+    fn what_comes_while_stable_fails_is_counted_apart_from_the_next_cohort_on() {
+        let mut watermark = Watermark::new(5);
+        for (second, stable_bad) in [(0, 0), (1, 19), (2, 19), (3, 0), (4, 0)] {
+            watermark.arrive(second, Arm::Canary, 1);
+            watermark.arrive(second, Arm::Stable, 20);
+            watermark.finish(second, Arm::Canary, Outcome::Good, 1);
+            watermark.finish(second, Arm::Stable, Outcome::Bad, stable_bad);
+            watermark.finish(second, Arm::Stable, Outcome::Good, 20 - stable_bad);
+        }
+        let arms = watermark.counted(5);
+        assert_eq!(figures(arms), [5, 0, 100, 38]);
+        // The first bad second is not known to be one; the first good one after it is not known to be good.
+        assert_eq!(arms.troubled.parts(), [0, 19, 23]);
     }
 }

@@ -63,6 +63,10 @@ pub struct Arms {
     pub canary: Counts,
     /// The version it is held against.
     pub stable: Counts,
+    /// Those of the above that came while stable itself was failing. They never speak for the canary: beside a version of
+    /// which everything fails, any other looks good. Against it they speak with half a voice.
+    #[serde(default, skip_serializing_if = "Tally::is_zero")]
+    pub troubled: Tally,
 }
 
 impl Arms {
@@ -94,6 +98,17 @@ impl Arms {
         self.tally(self.canary.bad, self.stable.bad)
     }
 
+    /// How errors are bet on by those who do not bet while stable fails.
+    pub fn calm_errors(&self) -> Tally {
+        self.errors().without(self.troubled)
+    }
+
+    /// Whether outcomes can be such.
+    pub(super) fn is_possible(&self) -> bool {
+        let apart = self.troubled.is_within(self.errors());
+        apart && self.both().into_iter().all(Counts::is_possible)
+    }
+
     /// How "slower than the threshold at this place" is bet on.
     pub fn slow(&self, threshold: usize) -> Tally {
         let slow = |counts: &Counts| counts.slow.get(threshold).copied().unwrap_or(0);
@@ -114,7 +129,13 @@ impl Arms {
     /// Whether any count of `newer` is larger than here, and whether any is smaller.
     pub(super) fn compare(&self, newer: &Self) -> (bool, bool) {
         let canary = self.canary.pairs(&newer.canary);
-        let pairs: Vec<_> = canary.chain(self.stable.pairs(&newer.stable)).collect();
+        let stable = self.stable.pairs(&newer.stable);
+        let troubled = self
+            .troubled
+            .parts()
+            .into_iter()
+            .zip(newer.troubled.parts());
+        let pairs: Vec<_> = canary.chain(stable).chain(troubled).collect();
         (
             pairs.iter().any(|(old, new)| new > old),
             pairs.iter().any(|(old, new)| new < old),
@@ -124,6 +145,7 @@ impl Arms {
     pub(super) fn add_growth(&mut self, from: &Self, to: &Self) {
         self.canary.add_growth(&from.canary, &to.canary);
         self.stable.add_growth(&from.stable, &to.stable);
+        self.troubled.add(to.troubled.without(from.troubled));
     }
 }
 

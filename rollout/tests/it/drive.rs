@@ -80,6 +80,7 @@ impl Drive {
         let arms = Arms {
             canary: counts(canary, canary_bad, slow[0]),
             stable: counts(stable, stable_bad, slow[1]),
+            ..Arms::default()
         };
         let sum = self
             .counts
@@ -87,6 +88,7 @@ impl Drive {
             .or_insert_with(|| Arms {
                 canary: counts(0, 0, 0),
                 stable: counts(0, 0, 0),
+                ..Arms::default()
             });
         sum.add(&arms);
     }

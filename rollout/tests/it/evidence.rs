@@ -25,6 +25,7 @@ fn report(
     let arms = Arms {
         canary: counts(canary, canary_bad),
         stable: counts(stable, stable_bad),
+        ..Arms::default()
     };
     Report {
         instance: instance.to_owned(),

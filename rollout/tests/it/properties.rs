@@ -82,6 +82,7 @@ fn arms(canary: u64, canary_bad: u64, stable: u64, stable_bad: u64, slow: u64) -
     Arms {
         canary: counts(canary, canary_bad, slow),
         stable: counts(stable, stable_bad, 0),
+        ..Arms::default()
     }
 }
 
