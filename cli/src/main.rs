@@ -2,6 +2,7 @@
 //! code how it went: 0 done, 1 what was asked about is not so, 2 usage.
 
 mod check;
+mod decide;
 mod demo;
 mod echo;
 mod explain;
@@ -11,6 +12,7 @@ mod output;
 mod reload;
 mod serve;
 mod signals;
+mod simulate;
 mod status;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +43,10 @@ enum Command {
     Explain(explain::Args),
     /// Which generation each proxy runs, and whether it is live; exit 1 if it is not.
     Status(status::Args),
+    /// What follows from counts that are typed or piped in: promote, hold or abort, and why.
+    Decide(decide::Args),
+    /// How often and how fast releases are aborted or promoted, over thousands of simulated ones.
+    Simulate(simulate::Args),
     /// A backend for every loopback endpoint of the manifests, answering with its name and version.
     Echo(echo::Args),
 }
@@ -58,6 +64,8 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Decide(args) => decide::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Echo(args) => echo::run(&args),
     };
     done.unwrap_or_else(|error| {
