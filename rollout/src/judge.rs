@@ -213,3 +213,60 @@ pub fn requests_missing(terms: &Terms, totals: &Totals, share: Stratum) -> Optio
         .reduce(f64::min)
         .map(|requests| requests.ceil() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Counts;
+    use crate::plan::Plan;
+
+    /// Canary's and stable's requests and bad ones at 5 %, of which so many bad ones of each, and good ones, came while
+    /// stable was failing.
+    fn judged(counts: [u64; 4], [canary_bad, stable_bad, good]: [u64; 3]) -> Judgement {
+        let side = |requests, bad| Counts {
+            requests,
+            bad,
+            slow: vec![],
+        };
+        let arms = Arms {
+            canary: side(counts[0], counts[1]),
+            stable: side(counts[2], counts[3]),
+            troubled: Tally {
+                canary_bad,
+                stable_bad,
+                good,
+            },
+        };
+        let totals = Totals::from([(Stratum::new(5, 100).unwrap(), arms)]);
+        let plan = Plan {
+            steps: vec![Stratum::ALL],
+            ..Plan::default()
+        };
+        judge(&Terms::new(&plan, vec![]), &totals)
+    }
+
+    #[test]
+    fn a_common_outage_neither_proves_a_canary_nor_hides_it() {
+        let outage = [60, 1140, 0];
+        let healthy = judged([160, 60, 3040, 1149], outage);
+        assert_eq!(healthy.finding, Finding::Undecided);
+        assert_eq!(
+            judged([160, 60, 3040, 1149], [0; 3]).finding,
+            Finding::GoodEnough
+        );
+        let guilty = judged([160, 72, 3040, 1149], outage);
+        assert_eq!(guilty.finding, Finding::Worse);
+        let alone = judged([100, 12, 1900, 9], [0; 3]);
+        // Half of the wealth sat the outage out; the other half lost nearly all of its own.
+        assert!((alone.ln_e_abort - 2_f64.ln() - guilty.ln_e_abort).abs() < 1e-3);
+        assert_eq!(alone.ln_e_promote, guilty.ln_e_promote);
+    }
+
+    #[test]
+    fn an_outage_of_the_canary_is_seen_while_stable_is_in_trouble() {
+        assert_eq!(
+            judged([60, 60, 1140, 300], [60, 300, 840]).finding,
+            Finding::Worse
+        );
+    }
+}
