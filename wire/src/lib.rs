@@ -30,8 +30,8 @@ pub use report::{
     counters,
 };
 
-/// What a part is filled up to: small enough that a stream's other messages never wait long.
-pub const PART_BYTES_MAX: usize = 1 << 20;
+/// What a part is filled up to. Each stream keeps a buffer of this size on either side, and a controller has many streams.
+pub const PART_BYTES_MAX: usize = 256 << 10;
 
 /// The longest written form of one object: four times the 10 000 endpoints that a backend may have. An object longer
 /// than [`PART_BYTES_MAX`] travels in a part of its own.

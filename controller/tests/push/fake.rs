@@ -23,6 +23,9 @@ use tonic::{Code, Status, Streaming};
 /// The longest wait for what should come at once.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// As a real proxy has it.
+const WINDOW_BYTES: u32 = 512 << 10;
+
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let came = tokio::time::timeout(WAIT_MAX, future).await;
     came.unwrap_or_else(|_| panic!("waited too long for {what}"))
@@ -96,7 +99,9 @@ impl Served {
             let stream = stream.take().ok_or_else(|| std::io::Error::other("used"));
             std::future::ready(stream)
         });
-        let endpoint = Endpoint::from_static("http://controller");
+        let endpoint = Endpoint::from_static("http://controller")
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES);
         let channel = endpoint.connect_with_connector(connector).await;
         let channel = channel.map_err(|error| Status::unavailable(error.to_string()))?;
         let (say, said) = mpsc::channel(8);

@@ -103,7 +103,7 @@ async fn swallow(proxy: &mut Fake) -> (usize, usize) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_change_of_a_large_table_is_small() {
     let mut table = table(scale());
     let served = Served::leading().await;
@@ -143,7 +143,7 @@ async fn one_change_of_a_large_table_is_small() {
     assert_eq!(endpoints(&rebuilt) + 1, endpoints(&built));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn many_proxies_share_one_table() {
     let count = (scale() as usize).clamp(5, 50);
     let mut table = table(scale());

@@ -28,8 +28,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(4);
 /// How long a ping's answer may take.
 const PING_ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// What the controller may have on its way to us: some parts of a large table, so that it comes at the line's speed.
-const WINDOW_BYTES: u32 = 4 << 20;
+/// What the controller may have on its way to us. A ping waits behind it, so it must arrive well within
+/// [`PING_ANSWER_MAX`] also where many proxies share a slow line; at 1 ms there and back it still is 500 MB/s.
+const WINDOW_BYTES: u32 = 512 << 10;
 
 /// Why there is no connection.
 #[derive(Debug, Error)]

@@ -73,7 +73,7 @@ pub(crate) fn table() -> impl Strategy<Value = TableSpec> {
 /// A table of some megabytes.
 pub(crate) fn large() -> TableSpec {
     let ports: Vec<u16> = (1..1_000).collect();
-    let backends = (0..45).map(|index| backend(&format!("b{index:02}"), &ports));
+    let backends = (0..15).map(|index| backend(&format!("b{index:02}"), &ports));
     TableSpec {
         backends: backends.collect(),
         ..TableSpec::default()
