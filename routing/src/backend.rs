@@ -59,6 +59,12 @@ impl Backend {
         &self.serving
     }
 
+    /// Whether new requests go to ready endpoints, not to terminating ones for want of any.
+    pub(crate) fn is_ready(&self) -> bool {
+        let mut states = self.spec.endpoints.iter().map(|endpoint| endpoint.state);
+        states.any(|state| state == EndpointState::Ready)
+    }
+
     pub(crate) fn is_of(&self, spec: &BackendSpec) -> bool {
         self.spec == *spec
     }

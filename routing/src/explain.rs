@@ -236,8 +236,8 @@ fn served(forward: &Forward, call: &Call<'_>) -> (By, Option<VersionIndex>, bool
         Call::Sticky(version) => (By::Sticky, Some(version)),
         Call::Split => (By::Split, only(versions.iter().map(Version::weight))),
     };
-    let is_empty = |version: &VersionIndex| versions[version.index()].endpoints().is_empty();
-    match (due.filter(is_empty), forward.failover_weights()) {
+    let is_replaced = |version: &VersionIndex| !forward.stands(*version);
+    match (due.filter(is_replaced), forward.failover_weights()) {
         (None, _) => (by, due, false),
         (Some(_), Some(weights)) => (By::Failover, only(weights.iter().copied()), false),
         (Some(_), None) => (by, None, true),

@@ -138,12 +138,22 @@ impl Forward {
             drawn,
             set_ticket: None,
         };
-        if !self.versions[drawn.index()].endpoints().is_empty() {
+        if self.stands(drawn) {
             return Ok(choice(drawn, by));
         }
         match (self.on_empty(), &self.split.live) {
             (OnEmpty::Failover, Some(live)) => Ok(choice(live.schedule.next().1, By::Failover)),
             (OnEmpty::Failover, None) | (OnEmpty::Hold, _) => Err(Empty { drawn, by }),
+        }
+    }
+
+    /// Whether a version gets its requests itself. On failover one whose endpoints all terminate does not, as long as
+    /// another version with a share has a ready one.
+    pub(crate) fn stands(&self, version: VersionIndex) -> bool {
+        let version = &self.versions[version.index()];
+        match self.on_empty() {
+            OnEmpty::Failover if self.split.any_ready => version.is_ready(),
+            OnEmpty::Failover | OnEmpty::Hold => !version.endpoints().is_empty(),
         }
     }
 

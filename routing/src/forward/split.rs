@@ -13,8 +13,11 @@ use std::sync::Arc;
 pub(super) struct Split {
     /// By the weights as written.
     pub(super) all: Arc<Shares>,
-    /// By the same weights, but 0 for versions without endpoints; `None` where nobody is left.
+    /// By the same weights, but 0 for versions that others stand in for; `None` where nobody is left.
     pub(super) live: Option<Arc<Shares>>,
+    /// Whether a version with a share has a ready endpoint. Then nobody else's terminating ones are asked: they may be
+    /// gone the next moment.
+    pub(super) any_ready: bool,
 }
 
 /// Weights, with the schedule and the line that follow from them.
@@ -43,32 +46,36 @@ impl Split {
             Some(all) => all,
             None => Arc::new(faults.note(Shares::new(specs, &weights, seed))?),
         };
-        if specs.iter().all(|spec| resolver.is_live(&spec.backend)) {
+        let mut shared = specs.iter().filter(|spec| spec.weight > 0);
+        let any_ready = shared.any(|spec| resolver.is_ready(&spec.backend));
+        let stands = |spec: &VersionSpec| {
+            if any_ready {
+                resolver.is_ready(&spec.backend)
+            } else {
+                resolver.is_live(&spec.backend)
+            }
+        };
+        if specs.iter().all(stands) {
             return Some(Self {
                 live: Some(all.clone()),
                 all,
+                any_ready,
             });
         }
         // Never the shares of all, also where only versions of weight 0 are empty: who stands in for a forced version
         // must not take a ticket of the split.
-        let live = live_weights(specs, resolver);
+        let weight = |spec: &VersionSpec| if stands(spec) { spec.weight } else { 0 };
+        let live: Vec<u64> = specs.iter().map(weight).collect();
         let apart = |split: &'_ Self| split.live.clone().filter(|l| !Arc::ptr_eq(l, &split.all));
         let old = before.and_then(|before| kept(&apart(&before.split)?, &live));
         // With all weights zero, nobody is left; no other error is possible, as fewer versions have no longer a period.
         let live = old.or_else(|| Shares::new(specs, &live, !seed).ok().map(Arc::new));
-        Some(Self { all, live })
+        Some(Self {
+            all,
+            live,
+            any_ready,
+        })
     }
-}
-
-fn live_weights(specs: &[VersionSpec], resolver: &Resolver<'_>) -> Vec<u64> {
-    let weight = |spec: &VersionSpec| {
-        if resolver.is_live(&spec.backend) {
-            spec.weight
-        } else {
-            0
-        }
-    };
-    specs.iter().map(weight).collect()
 }
 
 /// Every rule draws its own schedule: rules with equal weights must not move in step.

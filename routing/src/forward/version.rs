@@ -44,6 +44,11 @@ impl Version {
 }
 
 impl Version {
+    /// See [`Backend::is_ready`].
+    pub(super) fn is_ready(&self) -> bool {
+        self.backend.is_ready()
+    }
+
     /// Whether the backend of its name is what and where it was.
     pub(super) fn stays(&self, resolver: &Resolver<'_>) -> bool {
         let now = resolver.backends.get(self.backend.name());
@@ -85,11 +90,18 @@ impl Resolver<'_> {
 
     /// Whether a backend has endpoints; one at fault counts as having some.
     pub(crate) fn is_live(&self, name: &str) -> bool {
-        let backend = self
-            .backends
-            .get(name)
-            .and_then(|(_, backend)| backend.as_ref());
-        backend.is_none_or(|backend| !backend.endpoints().is_empty())
+        self.is_so(name, |backend| !backend.endpoints().is_empty())
+    }
+
+    /// Whether a backend has a ready endpoint; one at fault counts as having some.
+    pub(crate) fn is_ready(&self, name: &str) -> bool {
+        self.is_so(name, Backend::is_ready)
+    }
+
+    fn is_so(&self, name: &str, is_so: impl Fn(&Backend) -> bool) -> bool {
+        let known = self.backends.get(name);
+        let backend = known.and_then(|(_, backend)| backend.as_ref());
+        backend.is_none_or(|backend| is_so(backend))
     }
 }
 

@@ -284,6 +284,26 @@ fn terminating_endpoints_serve_only_where_none_is_ready() {
     );
 }
 
+/// A canary whose last pods are ending may refuse a connection at any moment, while stable is ready to answer.
+#[test]
+fn who_only_terminates_is_replaced_where_another_version_is_ready() {
+    use haldane_routing::spec::EndpointState::Terminating;
+    let mut spec = split("stable=9, canary=1", |_| ());
+    spec.backends[1].endpoints[0].state = Terminating;
+    let table = build(&spec);
+    let outcomes: std::collections::BTreeSet<_> = (0..10)
+        .map(|_| outcome(&table, choose(&table, "GET h/")))
+        .collect();
+    let outcomes: Vec<_> = outcomes.iter().map(String::as_str).collect();
+    assert_eq!(outcomes, ["stable failover from canary", "stable split"]);
+    // Where nobody is ready, those that end are better than nothing.
+    spec.backends[0].endpoints[0].state = Terminating;
+    assert_eq!(
+        counts(&build(&spec), 10),
+        counts(&build(&split("stable=9, canary=1", |_| ())), 10)
+    );
+}
+
 #[test]
 fn failover_goes_on_where_it_was_over_updates() {
     let spec = split("a=3, b=1, c=4!", |_| ());
