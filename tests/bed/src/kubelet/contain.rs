@@ -120,6 +120,8 @@ pub fn become_contained(containment: &Containment) -> anyhow::Result<()> {
     // What is remounted must be a mount.
     mount_bind(root, root).context("mounting the root")?;
     MACHINE.iter().try_for_each(|path| show(path, root))?;
+    // Without it the C library takes only the first address of a name that has several.
+    std::fs::write(root.join("etc/host.conf"), "multi on\n").context("writing host.conf")?;
     let mut binds: Vec<&Bind> = containment.bind.iter().collect();
     // What is mounted inside of another mount comes after it.
     binds.sort_by_key(|bind| bind.target.components().count());

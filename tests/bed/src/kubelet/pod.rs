@@ -46,7 +46,6 @@ pub(super) async fn run(host: Arc<Host>, pod: watch::Receiver<Arc<Pod>>) {
     tokio::select! {
         () = worker.life.gone() => {}
         () = worker.live() => {}
-        () = worker.report() => {}
     }
     // Logs end with the Pod, as in life.
     let _ = std::fs::remove_dir_all(&worker.folder);
@@ -81,7 +80,15 @@ impl Worker {
     }
 
     async fn live(&self) {
+        // A Pod with an address and no node is an error to the EndpointSlice controller, which it takes its time over.
         self.bind().await;
+        tokio::select! {
+            () = self.run_to_the_end() => {}
+            () = self.report() => {}
+        }
+    }
+
+    async fn run_to_the_end(&self) {
         tokio::select! {
             _ = self.life.deleted() => {}
             () = self.volumes() => {}
