@@ -98,7 +98,8 @@ impl Publisher {
         });
     }
 
-    /// Makes a table what every proxy should hold. It is encoded here, once for all: some 10 ms for the largest.
+    /// Makes a table what every proxy should hold. It is encoded here, once for all: some tens of
+    /// milliseconds of this thread for the largest.
     ///
     /// # Errors
     /// [`PublishFault`].
