@@ -19,6 +19,9 @@ use serde_json::json;
 use std::fmt::Debug;
 use std::hash::Hash;
 
+/// Services and slices with this label are for another proxy than the cluster's own: kube-proxy passes them over, too.
+const NOT_OURS: &str = "service.kubernetes.io/service-proxy-name";
+
 /// Keeps addresses and names as the API has them, until dropped.
 ///
 /// # Errors
@@ -55,7 +58,8 @@ where
     K::DynamicType: Hash + Eq,
 {
     let (store, writer) = reflector::store();
-    let events = watcher(Api::<K>::all(client.clone()), watcher::Config::default());
+    let ours = watcher::Config::default().labels(&format!("!{NOT_OURS}"));
+    let events = watcher(Api::<K>::all(client.clone()), ours);
     let events = events.default_backoff().reflect(writer);
     // An error is met with a pause and a new list: nothing to do for what reads the store.
     let changed = events.filter_map(async |event| event.ok().map(|_| ()));
