@@ -15,6 +15,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// A large cluster is read into many small objects, most of which live for one build: this allocator gives what they leave
+/// back, which the system's keeps.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long the API server may be silent on a connection: longer than any watch lasts.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// How long connecting to it may take.
