@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -67,12 +67,20 @@ impl Backend {
         Self::with(naming(name)).await
     }
 
+    /// As [`Backend::start`], on an address that is not loopback.
+    ///
+    /// # Errors
+    /// When the address is not one of this machine.
+    pub async fn at(address: IpAddr, name: &str) -> anyhow::Result<Self> {
+        Self::listen(address, naming(name), None).await
+    }
+
     /// Answers as `handler` does.
     ///
     /// # Errors
     /// When there is no free port.
     pub async fn with(handler: Handler) -> anyhow::Result<Self> {
-        Self::listen(handler, None).await
+        Self::listen(Ipv4Addr::LOCALHOST.into(), handler, None).await
     }
 
     /// As [`Backend::with`], over TLS.
@@ -80,11 +88,15 @@ impl Backend {
     /// # Errors
     /// When there is no free port.
     pub async fn over_tls(handler: Handler, tls: TlsAcceptor) -> anyhow::Result<Self> {
-        Self::listen(handler, Some(tls)).await
+        Self::listen(Ipv4Addr::LOCALHOST.into(), handler, Some(tls)).await
     }
 
-    async fn listen(handler: Handler, tls: Option<TlsAcceptor>) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    async fn listen(
+        address: IpAddr,
+        handler: Handler,
+        tls: Option<TlsAcceptor>,
+    ) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((address, 0)).await?;
         let inside = Arc::new(Inside {
             handler,
             requests: AtomicU64::new(0),

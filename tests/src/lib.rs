@@ -11,6 +11,7 @@ pub mod epochs;
 pub mod load;
 pub mod manifests;
 pub mod metrics;
+pub mod plane;
 pub mod process;
 pub mod program;
 pub mod raw;

@@ -2,13 +2,15 @@
 
 use crate::{program, within};
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, kill_process};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
+
+pub use rustix::process::Signal;
 
 /// A child process.
 pub struct Process {
@@ -56,7 +58,7 @@ impl Process {
         Self::start_program(program::haldane(), args)
     }
 
-    /// Starts a program with `args`.
+    /// Starts a program with `args`; what it prints has no colours.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -66,6 +68,7 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
             .args(args)
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -130,6 +133,11 @@ impl Process {
         found.with_context(|| format!("no line with {part:?}; {}", self.printed()))
     }
 
+    /// All lines on standard error so far.
+    pub fn errors(&self) -> Vec<String> {
+        self.stderr.borrow().clone()
+    }
+
     /// All lines on standard output so far.
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.borrow().clone()
@@ -146,9 +154,24 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        let id = self.child.id().context("the program has ended")?;
-        let id = Pid::from_raw(id.try_into()?).context("a process id is not 0")?;
-        Ok(kill_process(id, Signal::TERM)?)
+        self.signal(Signal::TERM)
+    }
+
+    /// Sends the program a signal.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = Pid::from_raw(self.id()?.try_into()?).context("a process id is not 0")?;
+        Ok(kill_process(id, signal)?)
+    }
+
+    /// Its process id.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the program has ended")
     }
 
     /// Ends the program at once, as a machine that is lost does, and waits until it is gone.

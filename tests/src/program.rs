@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Where the executable is. `HALDANE_BIN` names one that is built already.
+/// Where the executable is. `HALDANE_BIN` names one that is built already, with the others beside it.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -39,7 +39,18 @@ pub fn bed() -> &'static Path {
         "haldane-proxy",
         "haldane-controller",
     ];
-    BUILT.get_or_init(|| build(&packages, "haldane-bed").expect("the programs build"))
+    BUILT.get_or_init(|| match std::env::var_os("HALDANE_BIN") {
+        Some(given) => Path::new(&given).with_file_name("haldane-bed"),
+        None => build(&packages, "haldane-bed").expect("the programs build"),
+    })
+}
+
+/// Where the program of this name is, one of those that a bed's pods run.
+///
+/// # Panics
+/// When one cannot be built.
+pub fn beside_bed(name: &str) -> PathBuf {
+    bed().with_file_name(name)
 }
 
 /// Builds the programs of `packages`; where the one called `wanted` is.
