@@ -1,9 +1,10 @@
 //! A Kubernetes cluster for tests: the one that `KUBECONFIG` names, or a bed of its own; objects in it, and waits for them.
 
+pub mod haldane;
 mod objects;
 pub mod place;
 
-pub use objects::{Manifest, documents};
+pub use objects::{Manifest, read};
 
 use crate::WAIT_MAX;
 use anyhow::Context as _;
@@ -32,23 +33,30 @@ impl Cluster {
     /// # Errors
     /// When the cluster refuses, or is not there.
     pub async fn namespace(namespace: &str) -> anyhow::Result<Self> {
-        let client = Client::try_default().await?;
-        let namespaces = Api::<Namespace>::all(client.clone());
+        let cluster = Self::existing(namespace).await?;
+        let namespaces = Api::<Namespace>::all(cluster.client.clone());
         let new = json!({ "metadata": { "name": namespace } });
         namespaces
             .create(&PostParams::default(), &serde_json::from_value(new)?)
             .await
             .with_context(|| format!("creating namespace {namespace}"))?;
-        let cluster = Self {
-            client,
-            namespace: namespace.to_owned(),
-        };
         // Until it is there no pod is admitted.
         let account = |account: Option<&ServiceAccount>| account.is_some();
         cluster
             .until("a service account", "default", account)
             .await?;
         Ok(cluster)
+    }
+
+    /// A namespace that may be there.
+    ///
+    /// # Errors
+    /// When there is no cluster.
+    pub async fn existing(namespace: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: Client::try_default().await?,
+            namespace: namespace.to_owned(),
+        })
     }
 
     /// Its name.

@@ -3,11 +3,13 @@
 //!
 //! Every wait is for a condition and has a limit; no port is fixed; a child ends with the value that holds it.
 
+pub mod asking;
 pub mod authority;
 pub mod backend;
 pub mod client;
 pub mod cluster;
 pub mod epochs;
+pub mod geoip;
 pub mod load;
 pub mod manifests;
 pub mod metrics;

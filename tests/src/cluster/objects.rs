@@ -6,7 +6,6 @@ use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::{Api, Client};
 use serde_json::Value;
 use std::fmt;
-use std::path::Path;
 
 /// Kinds that belong to no namespace.
 const CLUSTER_WIDE: [&str; 4] = [
@@ -48,9 +47,9 @@ impl Manifest {
         &self.value
     }
 
-    /// All of it, to be changed.
-    pub fn value_mut(&mut self) -> &mut Value {
-        &mut self.value
+    /// Its kind.
+    pub fn kind(&self) -> &str {
+        &self.kind.kind
     }
 
     /// Objects of its kind, in `namespace` unless it names another.
@@ -70,18 +69,12 @@ impl fmt::Display for Manifest {
     }
 }
 
-/// The objects of a file.
+/// The objects of a text: YAML documents.
 ///
 /// # Errors
-/// When it cannot be read, or a document is not an object.
-pub fn documents(path: &Path) -> anyhow::Result<Vec<Manifest>> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let values = serde_saphyr::from_multiple::<Value>(&text)
-        .with_context(|| format!("parsing {}", path.display()))?;
-    values
-        .into_iter()
-        .filter(|value| !value.is_null())
-        .map(Manifest::new)
-        .collect()
+/// When a document is not an object.
+pub fn read(text: &str) -> anyhow::Result<Vec<Manifest>> {
+    let values: Vec<Value> = serde_saphyr::from_multiple(text)?;
+    let objects = values.into_iter().filter(|value| !value.is_null());
+    objects.map(Manifest::new).collect()
 }

@@ -50,7 +50,7 @@ fn trial(test: &Test) -> Trial {
     Trial::test(test.name, move || {
         RUNTIME
             .block_on(run())
-            .map_err(|error| Failed::from(format!("{error:?}")))
+            .map_err(|error| Failed::from(format!("{error:#}")))
     })
 }
 
@@ -64,7 +64,8 @@ fn move_into_bed() -> ExitCode {
     let command: Vec<OsString> = std::iter::once(own.into())
         .chain(std::env::args_os().skip(1))
         .collect();
-    let error = outside::run(program::bed(), command);
-    eprintln!("{error:?}");
+    if let Err(error) = outside::run(program::bed(), command) {
+        eprintln!("{error:#}");
+    }
     ExitCode::FAILURE
 }
