@@ -13,6 +13,8 @@ pub enum Pace {
     Whole,
     /// One write for each byte.
     ByteByByte,
+    /// In two writes, of which the first has so many bytes.
+    CutAt(usize),
 }
 
 /// A connection without a protocol.
@@ -35,15 +37,21 @@ impl Raw {
 
     /// Writes; a peer that has closed meanwhile is no fault, since it may have judged what came before.
     pub async fn write(&mut self, bytes: &[u8], pace: Pace) {
-        let part = match pace {
-            Pace::Whole => bytes.len().max(1),
-            Pace::ByteByByte => 1,
+        let (first, rest) = match pace {
+            Pace::Whole => (bytes, &[][..]),
+            Pace::ByteByByte => (&[][..], bytes),
+            Pace::CutAt(at) => bytes.split_at(at.min(bytes.len())),
         };
-        for part in bytes.chunks(part) {
+        let step = if pace == Pace::ByteByByte {
+            1
+        } else {
+            rest.len()
+        };
+        for part in std::iter::once(first).chain(rest.chunks(step.max(1))) {
             if self.stream.write_all(part).await.is_err() {
                 return;
             }
-            // Lets the other side see the byte by itself.
+            // Lets the other side see this part by itself.
             tokio::task::yield_now().await;
         }
     }

@@ -23,6 +23,7 @@ mod scan;
 mod tests;
 mod trailers;
 mod upload;
+mod websocket;
 
 use std::fmt;
 use std::future::poll_fn;

@@ -47,6 +47,7 @@ const ROWS: &[(&str, &[u8], Seen)] = &[
     ("304 with a body", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\nok", Whole(304, "")),
     ("101 unasked", b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", BadGateway),
     ("early hints", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Whole(200, "ok")),
+    ("interim with fields of the connection", b"HTTP/1.1 100 Continue\r\nConnection: X-Inner\r\nX-Inner: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Whole(200, "ok")),
     ("nothing", b"", BadGateway),
 ];
 

@@ -1,19 +1,21 @@
 //! Bytes that parsers have disagreed about, sent through `haldane serve` to a backend that records every byte.
 //!
 //! What two readers could understand differently is refused before the backend sees a byte of it; what is forwarded is
-//! written anew in the one canonical form. Each row is sent in one write and byte by byte.
+//! written anew in the one canonical form. Each row is sent in one write and byte by byte, some cut in two at every place.
 
 mod answers;
 mod exchanges;
 mod generated;
 mod rows;
+mod upgrades;
 
+use anyhow::Context as _;
 use haldane_tests::client::Client;
 use haldane_tests::manifests::{Manifests, ingress, pod, service};
 use haldane_tests::raw::{Pace, Raw};
 use haldane_tests::recorder::{Recorded, Recorder, Request};
 use haldane_tests::serve::Serve;
-use rows::{GAPS, ROWS};
+use rows::{GAPS, ROWS, SPLIT};
 
 /// What has to become of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,4 +187,21 @@ async fn every_row_holds_in_one_write() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_holds_byte_by_byte() -> anyhow::Result<()> {
     check_rows(Pace::ByteByByte).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_hold_wherever_they_are_cut_in_two() -> anyhow::Result<()> {
+    let bench = Bench::set().await?;
+    let mut faults = Vec::new();
+    for id in SPLIT {
+        let row = ROWS.iter().find(|row| row.id == *id);
+        let row = row.with_context(|| format!("no row {id:?}"))?;
+        let bytes = expand(row.bytes);
+        for at in 1..bytes.len() {
+            let fault = bench.fault(&bytes, row.verdict, Pace::CutAt(at)).await?;
+            faults.extend(fault.map(|fault| format!("{id}: {fault}")));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
 }

@@ -16,6 +16,20 @@ const BARE_LF: &str =
 const FRAGMENT: &str =
     "hyper cuts the fragment off before anybody sees it; it is neither matched nor forwarded";
 
+/// Rows that are also sent in two parts, cut at every place: one of each kind of verdict, and of each part of a message.
+pub(crate) const SPLIT: &[&str] = &[
+    "length plain",
+    "length twice",
+    "coding beside length",
+    "coding chunked, chunked",
+    "chunk plain",
+    "chunk extension",
+    "chunk two bytes skipped",
+    "host twice",
+    "target with a user",
+    "own answer",
+];
+
 const fn row(id: &'static str, bytes: &'static [u8], verdict: Verdict) -> Row {
     Row { id, bytes, verdict }
 }
@@ -83,6 +97,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("chunk trailer space", b"{K}0\r\nX : y\r\n\r\n", Abort),
     row("chunk garbage, then a request", b"{K}Z!!\r\nGET /smug HTTP/1.1\r\nHost: a\r\n\r\n", Abort),
     row("chunk tab before extension", b"{K}5\t;a\r\nhello\r\n{Z}", HELLO),
+    row("chunk size of many zeros", b"{K}0000000000000000000000005\r\nhello\r\n{Z}", HELLO),
     row("chunk cut", b"{K}5\r\nhel", Abort),
     row("length cut", b"{P}Content-Length: 5\r\n\r\nhel", Abort),
     // Fields and Host: RFC 9112 sections 2.2, 3.2 and 5, RFC 9110 sections 5.5 and 7.2.
@@ -126,6 +141,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("target with NUL", b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target with a high byte", b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target with a fragment", b"GET /x#frag HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
+    row("target star of OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target star of GET", b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target without a slash", b"GET admin HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target authority", b"GET b:80 HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),

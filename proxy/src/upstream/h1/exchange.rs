@@ -18,6 +18,7 @@ use super::request::{RequestFraming, RequestHead, write_head};
 use super::response::{self, ResponseHead};
 use super::scan::LineScan;
 use super::upload::{Upload, UploadFault};
+use super::websocket;
 
 /// A request being sent and an answer being awaited, both driven by the same polls.
 pub(super) struct Exchange<S, B> {
@@ -35,6 +36,7 @@ pub(super) struct Exchange<S, B> {
 struct Asked {
     head: bool,
     upgrade: Option<HeaderValue>,
+    websocket_key: Option<HeaderValue>,
 }
 
 impl<S, B> Exchange<S, B>
@@ -58,6 +60,9 @@ where
             asked: Asked {
                 head: *head.method == Method::HEAD,
                 upgrade: head.upgrade.cloned(),
+                websocket_key: head
+                    .upgrade
+                    .and_then(|_| head.headers.get(websocket::KEY).cloned()),
             },
             scan: LineScan::default(),
             interim: 0,
@@ -192,11 +197,21 @@ where
         let (Some(asked), Some(given)) = (&self.asked.upgrade, given) else {
             return Err(BadResponse::UnaskedUpgrade);
         };
-        if self.is_sent() && asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()) {
+        let same = asked.as_bytes().eq_ignore_ascii_case(given.as_bytes());
+        if self.is_sent() && same && self.is_accepted(head) {
             Ok(())
         } else {
             Err(BadResponse::UnaskedUpgrade)
         }
+    }
+
+    /// Whether the backend has read the key of a WebSocket, where there is one.
+    fn is_accepted(&self, head: &ResponseHead) -> bool {
+        let Some(key) = &self.asked.websocket_key else {
+            return true;
+        };
+        let accept = head.headers.get(websocket::ACCEPT);
+        accept.is_some_and(|accept| websocket::accepts(key.as_bytes(), accept.as_bytes()))
     }
 
     /// The failure when the connection ends before a final head.
