@@ -85,6 +85,9 @@ pub enum FaultReason {
     /// Not a header name (RFC 9110 section 5.1).
     #[error("{0:?} is not a header name")]
     HeaderName(String),
+    /// A field of one connection, or one that says where a message ends or whom it is for: the proxy writes it itself.
+    #[error("{0:?} is written by the proxy itself")]
+    OwnHeader(String),
     /// Not a header value (RFC 9110 section 5.5).
     #[error("{0:?} is not a header value")]
     HeaderValue(String),

@@ -3,7 +3,7 @@
 //! Each takes what was written and answers what is meant, or the reason why not; none knows where it stands.
 
 use crate::fault::FaultReason;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use std::time::Duration;
 
 /// The longest host name (RFC 1035 section 2.3.4, without the root's dot).
@@ -79,6 +79,32 @@ pub(crate) fn path_part(written: &str) -> Result<&str, FaultReason> {
 pub(crate) fn header_name(written: &str) -> Result<HeaderName, FaultReason> {
     HeaderName::from_bytes(text(written)?.as_bytes())
         .map_err(|_| FaultReason::HeaderName(written.to_owned()))
+}
+
+/// Fields that the proxy alone writes: those of one connection (RFC 9110 section 7.6.1), of framing, and of routing. In a
+/// forwarded head they would make two readers see two messages.
+const OWN_HEADERS: [HeaderName; 11] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// The name of a header that goes from end to end, so that a rule may change it.
+pub(crate) fn changeable_header(written: &str) -> Result<HeaderName, FaultReason> {
+    let name = header_name(written)?;
+    let own = OWN_HEADERS.contains(&name) || name.as_str().starts_with("proxy-");
+    if own {
+        return Err(FaultReason::OwnHeader(name.as_str().to_owned()));
+    }
+    Ok(name)
 }
 
 /// A header value; empty is one.

@@ -105,8 +105,27 @@ fn copied(text: &str) -> Result<Vec<String>, Refused> {
         names if names.len() > COPIED_MAX => {
             Refused::because(format!("more than {COPIED_MAX} headers cannot be copied"))
         }
-        names => Ok(names),
+        names => match names.iter().find(|name| is_own(name)) {
+            Some(own) => Refused::because(format!("{own:?} is written by the proxy itself")),
+            None => Ok(names),
+        },
     }
+}
+
+/// Whether a header is one of a single connection, of framing, or of routing, so that no other message may set it.
+fn is_own(name: &str) -> bool {
+    const OWN: [&str; 9] = [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    OWN.contains(&name) || name.starts_with("proxy-")
 }
 
 /// `$host` stays in the URLs until [`for_host`].

@@ -591,3 +591,20 @@ fn unknown_ones() {
     # example.com/anything: x
     "#);
 }
+
+#[test]
+fn nobody_but_the_proxy_writes_what_frames_a_message() {
+    insta::assert_snapshot!(annotated(&[
+        "haldane.dev/auth-url: http://auth.example.com/\nhaldane.dev/auth-response-headers: X-User, Transfer-Encoding",
+        "haldane.dev/auth-url: http://auth.example.com/\nhaldane.dev/auth-response-headers: Proxy-Thing",
+    ]), @r#"
+    # haldane.dev/auth-url: http://auth.example.com/
+    # haldane.dev/auth-response-headers: X-User, Transfer-Encoding
+    - everything
+    + error: web.yaml: Ingress shop/web: metadata.annotations[haldane.dev/auth-response-headers]: "transfer-encoding" is written by the proxy itself
+    # haldane.dev/auth-url: http://auth.example.com/
+    # haldane.dev/auth-response-headers: Proxy-Thing
+    - everything
+    + error: web.yaml: Ingress shop/web: metadata.annotations[haldane.dev/auth-response-headers]: "proxy-thing" is written by the proxy itself
+    "#);
+}

@@ -24,7 +24,7 @@ impl HeaderEdits {
     ) -> Option<Self> {
         faults.within(step, |faults| {
             let remove = faults.each("remove", &spec.remove, EDITS_MAX, |name, faults| {
-                faults.note(parse::header_name(name))
+                faults.note(parse::changeable_header(name))
             });
             let set = faults.each("set", &spec.set, EDITS_MAX, pair);
             let add = faults.each("add", &spec.add, EDITS_MAX, pair);
@@ -72,7 +72,7 @@ fn pair(
     (name, value): &(String, String),
     faults: &mut Faults,
 ) -> Option<(HeaderName, HeaderValue)> {
-    let name = faults.note(parse::header_name(name));
+    let name = faults.note(parse::changeable_header(name));
     let value = faults.note(parse::header_value(value));
     Some((name?, value?))
 }

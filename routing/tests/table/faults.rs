@@ -3,8 +3,8 @@
 use crate::support::{build, condition, lines, rule, rules, split};
 use haldane_routing::spec::{
     ActionSpec, Address, BackendSpec, BalanceSpec, CertificateSpec, ConditionSpec, CorsSpec,
-    EndpointSpec, ExternalAuthSpec, FiltersSpec, ForcedSpec, ForwardSpec, MatchSpec, MirrorSpec,
-    RedirectSpec, RewriteSpec, StickySpec, TableSpec, TestSpec, VersionSpec,
+    EndpointSpec, ExternalAuthSpec, FiltersSpec, ForcedSpec, ForwardSpec, HeaderEditsSpec,
+    MatchSpec, MirrorSpec, RedirectSpec, RewriteSpec, StickySpec, TableSpec, TestSpec, VersionSpec,
 };
 use haldane_routing::{FaultReason, Table, WeightsError};
 
@@ -224,6 +224,45 @@ fn check_filters(matched: &str, filters: FiltersSpec, expected: &str) {
         ..TableSpec::default()
     };
     assert_eq!(faults(&spec), expected);
+}
+
+#[test]
+fn headers_that_the_proxy_alone_writes() {
+    for name in [
+        "Transfer-Encoding",
+        "content-length",
+        "Connection",
+        "Host",
+        "Upgrade",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+    ] {
+        let edits = HeaderEditsSpec {
+            remove: vec![name.to_owned()],
+            set: vec![(name.to_owned(), "x".to_owned())],
+            add: vec![(name.to_owned(), "x".to_owned())],
+        };
+        let line = |filter: &str, edit: &str| {
+            let name = name.to_ascii_lowercase();
+            format!(
+                "rules[0].filters.{filter}_headers.{edit}[0] (r): {name:?} is written by the proxy itself"
+            )
+        };
+        let lines = ["request", "response"]
+            .map(|filter| ["remove", "set", "add"].map(|edit| line(filter, edit)));
+        check_filters(
+            "h /",
+            FiltersSpec {
+                request_headers: edits.clone(),
+                response_headers: edits,
+                ..FiltersSpec::default()
+            },
+            &lines.concat().join("\n"),
+        );
+    }
 }
 
 #[test]
