@@ -3,7 +3,7 @@
 //! State lives as long as the endpoint stands in any table, over all generations and shared by all workers.
 
 use haldane_routing::spec::{Address, Protocol, UpstreamTlsSpec};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -140,6 +140,13 @@ impl Endpoints {
         endpoint
     }
 
+    /// The numbers of all endpoints that a table names, or anybody else still uses.
+    pub(crate) fn used(&self) -> HashSet<u32> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = known.by_key.values().filter_map(Weak::upgrade);
+        used.map(|endpoint| endpoint.id).collect()
+    }
+
     /// Forgets endpoints that no table names any more.
     pub(crate) fn sweep(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,6 +191,19 @@ pub(crate) mod tests {
         assert!(!endpoint.is_ejected(5_000));
         assert!(endpoint.failed(6_000), "one more failure ejects again");
         assert!(endpoint.is_ejected(15_999), "and for longer");
+    }
+
+    #[test]
+    fn an_endpoint_is_used_as_long_as_anybody_holds_it() {
+        let all = Endpoints::new();
+        let find = |port: u16| {
+            let address = Address::Socket(([127, 0, 0, 1], port).into());
+            all.endpoint(Protocol::Http, &UpstreamTlsSpec::default(), "b", &address)
+        };
+        let (held, dropped) = (find(1), find(2));
+        assert_eq!(all.used(), HashSet::from([held.id, dropped.id]));
+        drop(dropped);
+        assert_eq!(all.used(), HashSet::from([held.id]));
     }
 
     #[test]

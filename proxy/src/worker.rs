@@ -20,7 +20,6 @@ use haldane_routing::TicketKey;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -126,13 +125,9 @@ impl Worker {
         let (now, limits) = (Instant::now(), &self.shared.config.limits);
         self.connections.reap(limits);
         self.streams.reap(now, limits.send);
-        let snapshot = self.shared.snapshot.load();
-        let endpoints = snapshot
-            .backends
-            .iter()
-            .flat_map(|backend| &backend.endpoints);
-        let known: HashSet<u32> = endpoints.map(|endpoint| endpoint.id).collect();
-        self.pool.reap(now, |id| known.contains(&id));
+        // Not only those of the table: external authentication has an endpoint too.
+        let used = self.shared.endpoints.used();
+        self.pool.reap(now, |id| used.contains(&id));
     }
 
     async fn drain(&self, grace: Duration, stop: &Notify, accepting: &mut Vec<JoinHandle<()>>) {
