@@ -6,6 +6,7 @@ use crate::config::{Config, Limits};
 use crate::connection::{Held, Waiting};
 use crate::forwarded::Peer;
 use crate::head::HostName;
+use crate::lingering::{Lingering, Return};
 use crate::metrics::Listener;
 use crate::proxy_protocol::{Proxied, read_header};
 use crate::runtime::LocalExecutor;
@@ -86,10 +87,15 @@ async fn try_serve(
     let (source, port) = ends(&mut stream, peer, &worker.shared.config).await?;
     let https = listener == Listener::Https;
     let peer = Peer::new(source, https, port, &worker.shared.forwarding);
-    match listener {
-        Listener::Http | Listener::Admin => serve_clear(stream, peer, worker, held).await,
-        Listener::Https => serve_tls(stream, peer, worker, held).await,
-    }
+    let back = Return::default();
+    let served = match listener {
+        Listener::Http | Listener::Admin => serve_clear(stream, &back, peer, worker, held).await,
+        Listener::Https => serve_tls(back.lend(stream), peer, worker, held).await,
+    };
+    // A drain waits for this one still.
+    let _lingers = worker.connections.enter();
+    back.linger().await;
+    served
 }
 
 /// Where the connection comes from and which port it was made to, as the socket or a PROXY protocol header says.
@@ -120,6 +126,7 @@ async fn in_time<T>(limits: &Limits, work: impl Future<Output = io::Result<T>>) 
 
 async fn serve_clear(
     stream: TcpStream,
+    back: &Return,
     peer: Peer,
     worker: &Rc<Worker>,
     held: Held,
@@ -132,7 +139,7 @@ async fn serve_clear(
         server_name: None,
         asked_host: Cell::default(),
     };
-    serve_http(stream, h2, connection, worker, held).await
+    serve_http(back.lend(stream), h2, connection, worker, held).await
 }
 
 /// Looks at the first bytes without taking them.
@@ -152,7 +159,7 @@ async fn speaks_h2(stream: &TcpStream) -> io::Result<bool> {
 const PREFACE_PAUSE: Duration = Duration::from_millis(10);
 
 async fn serve_tls(
-    stream: TcpStream,
+    stream: Lingering,
     peer: Peer,
     worker: &Rc<Worker>,
     held: Held,
