@@ -246,6 +246,16 @@ fn a_second_attempt_stays_with_its_version_while_that_takes_requests() {
 }
 
 #[test]
+fn a_second_attempt_leaves_a_version_that_goes_while_another_is_ready() {
+    use haldane_routing::spec::EndpointState::Terminating;
+    let mut spec = split("a=1, b=1", |_| ());
+    spec.backends[1].endpoints[0].state = Terminating;
+    check_again(&spec, "b", By::Split, [Some("a"), Some("a")]);
+    spec.backends[0].endpoints[0].state = Terminating;
+    check_again(&spec, "b", By::Split, [Some("b"), Some("b")]);
+}
+
+#[test]
 fn a_second_attempt_takes_no_ticket() {
     let table = build(&split("a=1, b=1, c=1!", |_| ()));
     let before = counts(&table, 300);
