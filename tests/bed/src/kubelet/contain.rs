@@ -12,7 +12,7 @@ use std::process::Command;
 use std::str::FromStr;
 
 /// What every container sees of the machine: enough to run a program that is linked against its libraries.
-const MACHINE: [&str; 16] = [
+const MACHINE: [&str; 15] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -22,8 +22,6 @@ const MACHINE: [&str; 16] = [
     "/proc",
     "/sys",
     "/etc/hosts",
-    // Without it a name has the first of its addresses alone.
-    "/etc/host.conf",
     "/etc/resolv.conf",
     "/etc/ssl",
     "/etc/passwd",
@@ -120,7 +118,8 @@ pub fn become_contained(containment: &Containment) -> anyhow::Result<()> {
     // What is remounted must be a mount.
     mount_bind(root, root).context("mounting the root")?;
     MACHINE.iter().try_for_each(|path| show(path, root))?;
-    // Without it the C library takes only the first address of a name that has several.
+    // Without it the C library takes only the first address of a name that has several. The container's own: a program
+    // that reads the machine's while it is written again sees it empty, and keeps to what it saw.
     std::fs::write(root.join("etc/host.conf"), "multi on\n").context("writing host.conf")?;
     let mut binds: Vec<&Bind> = containment.bind.iter().collect();
     // What is mounted inside of another mount comes after it.
