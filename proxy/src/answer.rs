@@ -12,7 +12,7 @@ use crate::gate::{self, Passed, Verdict};
 use crate::head::{self, Admitted, Refusal};
 use crate::record::Record;
 use crate::respond;
-use crate::snapshot::{Local, LocalRule, Unsent};
+use crate::snapshot::{Local, LocalRule, Snapshot, Unsent};
 use crate::streams::Streams;
 use crate::worker::Worker;
 use haldane_routing::{Action, By, Country, RequestView};
@@ -46,6 +46,43 @@ pub(crate) struct Routed {
     pub(crate) rule: Rc<LocalRule>,
     /// Until the request is on its way, the snapshot is not fully replaced.
     pub(crate) unsent: Cell<Option<Unsent>>,
+}
+
+/// Why a request that is sound is under no rule.
+#[derive(Clone, Copy)]
+enum Unrouted {
+    /// The table has no rule for it.
+    NoRoute,
+    /// It asks for a host that the connection was not made for.
+    Misdirected,
+    /// There is no table yet: whether there is a rule for it, nobody knows.
+    NoTable,
+}
+
+impl Unrouted {
+    fn by(snapshot: &Snapshot) -> Self {
+        if snapshot.is_first() {
+            Self::NoTable
+        } else {
+            Self::NoRoute
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoTable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no_route",
+            Self::Misdirected => "misdirected",
+            Self::NoTable => "no_table",
+        }
+    }
 }
 
 /// Holds a connection busy until the response is over.
@@ -165,10 +202,11 @@ impl Call {
 
     async fn answer(&mut self) -> Response<Body> {
         if self.is_misdirected() {
-            return self.unrouted(StatusCode::MISDIRECTED_REQUEST);
+            return self.unrouted(Unrouted::Misdirected);
         }
-        let Some(routed) = self.route() else {
-            return self.unrouted(StatusCode::NOT_FOUND);
+        let routed = match self.route() {
+            Ok(routed) => routed,
+            Err(unrouted) => return self.unrouted(unrouted),
         };
         match gate::before(self, &routed).await {
             Verdict::Pass(passed) => self.act(&routed, passed).await,
@@ -188,17 +226,20 @@ impl Call {
                 .allows(asked, self.admitted.host.as_str())
     }
 
-    fn route(&mut self) -> Option<Routed> {
+    fn route(&mut self) -> Result<Routed, Unrouted> {
         let local = self.worker.current();
         if local.snapshot.sees_told {
             self.show_told();
         }
-        let index = local.snapshot.table.find(&self.view(&local))?.index;
+        let Some(found) = local.snapshot.table.find(&self.view(&local)) else {
+            return Err(Unrouted::by(&local.snapshot));
+        };
+        let index = found.index;
         let rule = local.rule(index, &self.worker);
         if rule.sees_told {
             self.show_told();
         }
-        Some(Routed {
+        Ok(Routed {
             unsent: Cell::new(Some(local.unsent())),
             rule,
             local,
@@ -277,19 +318,16 @@ impl Call {
         recorded(answer, record)
     }
 
-    fn unrouted(&self, status: StatusCode) -> Response<Body> {
-        self.worker
-            .metrics
-            .refused(if status == StatusCode::NOT_FOUND {
-                "no_route"
-            } else {
-                "misdirected"
-            });
-        let answer = if self.admitted.grpc {
-            respond::grpc(status, "no route")
+    fn unrouted(&self, unrouted: Unrouted) -> Response<Body> {
+        self.worker.metrics.refused(unrouted.reason());
+        let mut answer = if self.admitted.grpc {
+            respond::grpc(unrouted.status(), unrouted.reason())
         } else {
-            respond::status(status)
+            respond::status(unrouted.status())
         };
+        if matches!(unrouted, Unrouted::NoTable) {
+            respond::ask_again(&mut answer);
+        }
         respond::plain(answer)
     }
 

@@ -83,7 +83,7 @@ struct Addresses {
 }
 
 impl Proxy {
-    /// Binds every address, then starts the workers. Requests are answered with 404 until a table is installed.
+    /// Binds every address, then starts the workers. Requests are answered with 503 until a table is installed.
     ///
     /// # Errors
     /// [`StartError`]; all addresses are bound before any thread starts.

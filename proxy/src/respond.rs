@@ -3,7 +3,7 @@
 use crate::body::{Answer, Body};
 use crate::metrics::ErrorClass;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 /// A plain text answer.
@@ -42,6 +42,13 @@ pub(crate) fn status_of(class: ErrorClass) -> StatusCode {
         | ErrorClass::UpstreamReset
         | ErrorClass::EndpointForbidden => StatusCode::BAD_GATEWAY,
     }
+}
+
+/// Says when to ask again, where that is known to be soon: a first table takes less than a second once a controller is
+/// followed.
+pub(crate) fn ask_again(response: &mut Response<Answer>) {
+    let soon = HeaderValue::from_static("1");
+    response.headers_mut().insert(RETRY_AFTER, soon);
 }
 
 /// An answer without a body.

@@ -84,6 +84,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether it stands for no table at all, until there is one.
+    pub(crate) fn is_first(&self) -> bool {
+        self.generation == Generation(0)
+    }
+
     /// The snapshot of a table; backends that did not change keep their identity.
     pub(crate) fn next(
         &self,

@@ -4,6 +4,9 @@ use crate::controller::Place;
 use crate::proxy::Follower;
 use crate::table::{Versions, generation};
 use haldane_routing::By;
+use haldane_routing::spec::TableSpec;
+use haldane_tests::client::{Client, get, get_with};
+use haldane_tests::manifests::SHOP;
 use haldane_tests::shop::{assert_none_failed, load};
 use haldane_tests::within;
 
@@ -37,6 +40,45 @@ async fn what_is_live_is_what_is_served() -> anyhow::Result<()> {
             assert_eq!(proxy.get().await?.text(), expected, "{number}");
         }
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_table_clients_are_asked_to_come_again() -> anyhow::Result<()> {
+    let place = Place::new()?;
+    let controller = place.lead(1)?;
+    let proxy = Follower::start(&place, &[]).await?;
+    let grpc = get_with(SHOP, "/", &[("content-type", "application/grpc")]);
+    for (asked, status) in [(get(SHOP, "/"), 503), (grpc, 200)] {
+        let answer = Client::h2(proxy.http).await?.ask(asked).await?;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("retry-after"), "1");
+        assert_eq!(
+            answer.header("grpc-status"),
+            if status == 200 { "14" } else { "" }
+        );
+    }
+    assert_eq!(proxy.get().await?.status, 503);
+    assert!(!proxy.is_ready().await?);
+    let refused = [("reason", "no_table")];
+    assert_eq!(
+        proxy
+            .metrics()
+            .await?
+            .sum("haldane_refused_total", &refused),
+        3.0
+    );
+    // A table without a rule is a table: it says that there is nothing here.
+    controller.proxies(1).await?;
+    controller
+        .push(generation(1, 1), &TableSpec::default())
+        .await?;
+    let answer = proxy.get().await?;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("retry-after")),
+        (404, "")
+    );
+    assert!(proxy.is_ready().await?);
     Ok(())
 }
 
