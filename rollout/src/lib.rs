@@ -15,6 +15,7 @@ pub mod judge;
 pub mod latency;
 pub mod number;
 pub mod plan;
+pub mod report;
 mod state;
 mod stratum;
 mod tally;

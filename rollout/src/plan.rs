@@ -10,17 +10,19 @@ mod read;
 
 pub use fault::{Fault, FaultReason};
 pub use freeze::{Freeze, FreezeError};
-pub use order::{Hand, Order};
-pub use read::STEPS_MAX;
+pub use order::{Hand, ORDERS, Order};
+pub use read::{ANNOTATIONS, STEPS_MAX};
 
 use crate::latency::Latency;
 use crate::stratum::Stratum;
 use crate::tolerance::Tolerance;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Who moves the weight up. A canary that the evidence finds worse is aborted either way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Haldane, step by step.
     Auto,
@@ -29,7 +31,8 @@ pub enum Mode {
 }
 
 /// What becomes of an aborted canary, beyond getting no more requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnAbort {
     /// Its pods stay, to be looked at.
     Hold,

@@ -54,12 +54,29 @@ pub enum FreezeError {
 impl Freeze {
     /// Whether this moment falls into it. The first minute does, the last does not.
     pub fn contains(&self, now: Timestamp) -> bool {
+        self.since(now) < self.length()
+    }
+
+    /// When it is over, for a moment that falls into it: by the clock of the zone, give or take a change to summer time.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        let left = i64::from(self.length().saturating_sub(self.since(now)));
+        let minute = now.as_second().div_euclid(60);
+        let end = Timestamp::from_second((minute + left).saturating_mul(60));
+        end.unwrap_or(Timestamp::MAX)
+    }
+
+    /// Minutes since it began last.
+    fn since(&self, now: Timestamp) -> u32 {
         let local = now.to_zoned(self.zone.clone());
         let day = u32::from(local.weekday().to_monday_zero_offset().unsigned_abs());
         let minute = clock(local.hour().unsigned_abs(), local.minute().unsigned_abs());
         let minute = (day * DAY_MINUTES + minute) % self.cycle;
-        let since = (minute + self.cycle - self.from) % self.cycle;
-        since < (self.until + self.cycle - self.from) % self.cycle
+        (minute + self.cycle - self.from) % self.cycle
+    }
+
+    /// Minutes from its beginning to its end.
+    fn length(&self) -> u32 {
+        (self.until + self.cycle - self.from) % self.cycle
     }
 }
 

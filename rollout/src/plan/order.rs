@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The annotations that are orders, without their prefix: what `haldane promote` and the like write. `pause` is `true` or
+/// `false`; the others are a version, or `true` for the one that is being released.
+pub const ORDERS: [&str; 5] = ["pause", "promote", "abort", "retry", "rollback"];
+
 /// Which version an order is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {

@@ -7,6 +7,29 @@ use crate::tolerance::Tolerance;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Every annotation that a plan is read from, without its prefix.
+pub const ANNOTATIONS: [&str; 19] = [
+    "rollout",
+    "steps",
+    "step-interval",
+    "tolerance",
+    "margin",
+    "latency",
+    "alpha",
+    "beta",
+    "min-requests",
+    "max-duration",
+    "warm-up",
+    "rollback-window",
+    "freeze",
+    "on-abort",
+    "pause",
+    "promote",
+    "abort",
+    "retry",
+    "rollback",
+];
+
 /// The most steps of a ladder: each costs the later ones some evidence, and nobody climbs so many.
 pub const STEPS_MAX: usize = 32;
 
