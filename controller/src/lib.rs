@@ -30,6 +30,7 @@ mod shares;
 mod tls;
 mod translate;
 mod versions;
+pub mod webhooks;
 
 pub use class::CONTROLLER;
 pub use objects::{Objects, Sourced};
