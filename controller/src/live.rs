@@ -26,6 +26,7 @@ mod keeper;
 mod lead;
 mod lease;
 mod leaving;
+mod memory;
 mod metrics;
 mod name;
 mod parts;
@@ -42,10 +43,12 @@ use crate::translate::Options;
 use addresses::Addresses;
 use admin::Admin;
 use board::Board;
+use form::Form;
 use index::{Index, Look};
 use kube::Client;
 use lead::Leader;
 use lease::{Keep, Leadership, keep};
+use memory::{Memory, Place};
 use std::io;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch as channel};
@@ -71,6 +74,9 @@ pub struct Settings {
     pub identity: String,
     /// Where the world reaches the proxies.
     pub publish: Publish,
+    /// The ConfigMap, in the Lease's namespace, that keeps last valid forms for controllers that start; where absent, only
+    /// those that run know them.
+    pub held_config_map: Option<String>,
 }
 
 /// A Lease.
@@ -135,7 +141,8 @@ pub async fn run(
     client: Client,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunFault> {
-    let mut index = Index::start(look(&settings), client.clone())?;
+    let (recalled, remembered) = oneshot::channel();
+    let mut index = Index::start(look(&settings), client.clone(), remembered)?;
     let (stop_lease, stopped) = oneshot::channel();
     let (leadership, keeping) = keep(lease_of(&settings, client.clone()), stopped);
     let keeping = tokio::spawn(keeping);
@@ -157,7 +164,7 @@ pub async fn run(
         leadership,
         publisher,
     };
-    let mut tasks = parts.start(client, listeners.admin);
+    let mut tasks = parts.start(client, listeners.admin, recalled);
     tokio::select! {
         () = shutdown => {}
         served = &mut serving => return Ok(served?),
@@ -197,8 +204,20 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn start(&self, client: Client, admin: TcpListener) -> JoinSet<()> {
+    fn start(
+        &self,
+        client: Client,
+        admin: TcpListener,
+        recalled: oneshot::Sender<Vec<Form>>,
+    ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
+        match self.memory(&client) {
+            Some(memory) => {
+                tasks.spawn(memory.run(recalled));
+            }
+            // The index waits for it; that it has ended, others notice.
+            None => drop(recalled.send(Vec::new())),
+        }
         let (addresses, given) = channel::channel(Vec::new());
         match &self.settings.publish {
             Publish::Addresses(written) => {
@@ -228,6 +247,21 @@ impl Parts<'_> {
             publisher: self.publisher.clone(),
             metrics: self.index.metrics.clone(),
         }
+    }
+
+    fn memory(&self, client: &Client) -> Option<Memory> {
+        let settings = self.settings;
+        let name = settings.held_config_map.clone()?;
+        Some(Memory {
+            call: Call::new(client.clone(), settings.identity.clone()),
+            place: Place {
+                namespace: settings.lease.namespace.clone(),
+                name,
+            },
+            leadership: self.leadership.clone(),
+            outcomes: self.index.outcomes.clone(),
+            metrics: self.index.metrics.clone(),
+        })
     }
 
     fn writer(&self, client: Client, addresses: channel::Receiver<Addresses>) -> Writer {

@@ -70,6 +70,10 @@ struct Args {
     /// What this controller is called in the Lease: the name of its Pod.
     #[arg(long)]
     identity: String,
+    /// The ConfigMap, in the Lease's namespace, that keeps the last valid forms of invalid objects over a restart of all
+    /// controllers.
+    #[arg(long)]
+    held_config_map: Option<String>,
     /// An IP address or host name where the proxies are reached, for the status of Ingresses; may be given again.
     #[arg(long = "publish-address")]
     publish_addresses: Vec<String>,
@@ -124,6 +128,7 @@ impl Args {
             },
             identity: self.identity,
             publish,
+            held_config_map: self.held_config_map,
         }
     }
 }

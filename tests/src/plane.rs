@@ -24,6 +24,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// The Service by whose name controllers are found.
 const CONTROLLERS: &str = "haldane-controller";
+/// The ConfigMap in which they keep last valid forms.
+pub const HELD: &str = "haldane-controller-held";
 /// Where they serve proxies, as the chart has it.
 const PUSH_PORT: u16 = 15_012;
 /// How many controllers a plane has room for.
@@ -90,12 +92,15 @@ impl Plane {
         Ipv4Addr::new(10, 244, 253, place + 1).into()
     }
 
-    fn controllers(&self) -> anyhow::Result<[Manifest; 2]> {
+    fn controllers(&self) -> anyhow::Result<[Manifest; 3]> {
         let all = (0..CONTROLLERS_MAX).map(|number| self.controller_address(number));
         let all: Vec<IpAddr> = all.collect();
         Ok([
             Manifest::new(headless(CONTROLLERS, PUSH_PORT))?,
             Manifest::new(slice(CONTROLLERS, &all, PUSH_PORT))?,
+            Manifest::new(json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": HELD },
+            }))?,
         ])
     }
 

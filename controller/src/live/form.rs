@@ -30,6 +30,17 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    pub(crate) fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Ingress(object) => &object.metadata,
+            Self::IngressClass(object) => &object.metadata,
+            Self::Service(object) => &object.metadata,
+            Self::EndpointSlice(object) => &object.metadata,
+            Self::Pod(object) => &object.metadata,
+            Self::Secret(object) => &object.metadata,
+        }
+    }
+
     pub(crate) fn name(&self) -> ObjectName {
         match self {
             Self::Ingress(object) => name_of(&**object),

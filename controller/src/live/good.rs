@@ -28,6 +28,8 @@ pub(crate) struct Built {
     pub(crate) translation: Translation,
     /// The objects that are served as they were when they were last valid.
     pub(crate) held: BTreeSet<ObjectName>,
+    /// The earlier forms in use, but for Secrets, by name.
+    pub(crate) forms: Vec<Form>,
 }
 
 impl LastGood {
@@ -37,6 +39,31 @@ impl LastGood {
         if matters && !self.faulty.contains(name) && !self.held.contains_key(name) {
             self.before.entry(name.clone()).or_insert(was);
         }
+    }
+
+    /// What was held when the controllers stopped counts as what was in the last table.
+    pub(crate) fn recall(&mut self, forms: Vec<Form>) {
+        let named = forms.into_iter().map(|form| (form.name(), Some(form)));
+        self.before.extend(named);
+    }
+
+    /// An object is there that was not. What is remembered of another one of its name means nothing to it.
+    pub(crate) fn appeared(&mut self, name: &ObjectName, uid: Option<&str>) {
+        let is_another = |form: &Form| form.metadata().uid.as_deref() != uid;
+        let was = self.before.get(name).and_then(Option::as_ref);
+        if was.is_some_and(is_another) {
+            self.before.remove(name);
+        }
+        self.changed(name, None);
+    }
+
+    /// The forms that a controller which starts later needs to know. Secrets stay in memory: whoever may read what is
+    /// written for it need not be allowed to read them.
+    fn to_keep(&self) -> Vec<Form> {
+        let kept = self.held.values();
+        kept.filter(|form| form.name().kind != Kind::Secret)
+            .cloned()
+            .collect()
     }
 
     /// An object was taken away on purpose.
@@ -59,9 +86,10 @@ impl LastGood {
             .collect();
         let first = translate(store.objects(), options);
         self.faulty = faulty(&first.problems);
-        let (built, held) = self.with_earlier_forms(first, store, options);
+        let (mut built, held) = self.with_earlier_forms(first, store, options);
         undo(store, paused);
         self.held = held;
+        built.forms = self.to_keep();
         self.before.retain(|name, _| waiting.contains(name));
         built
     }
@@ -91,6 +119,7 @@ impl LastGood {
         let built = Built {
             held: self.faulty.iter().filter(mended).cloned().collect(),
             translation: merged(first, second),
+            forms: Vec::new(),
         };
         (built, held)
     }

@@ -1,6 +1,7 @@
 //! Everything from the watches to the outcome, running.
 
 use super::RunFault;
+use super::form::Form;
 use super::keeper::{Keeper, Outcome, Outlets};
 use super::metrics::Metrics;
 use super::watches::Watches;
@@ -8,7 +9,7 @@ use crate::translate::Options;
 use kube::Client;
 use std::collections::BTreeSet;
 use std::thread;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// How many changes may wait for the index; a watch that has more waits.
@@ -34,8 +35,12 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Starts every watch, and the thread that keeps the index.
-    pub(crate) fn start(look: Look, client: Client) -> Result<Self, RunFault> {
+    /// Starts every watch, and the thread that keeps the index, which waits for what is `remembered` first.
+    pub(crate) fn start(
+        look: Look,
+        client: Client,
+        remembered: oneshot::Receiver<Vec<Form>>,
+    ) -> Result<Self, RunFault> {
         let metrics = Metrics::new()?;
         let (seen, changes) = mpsc::channel(CHANGES_MAX);
         let (outcome, outcomes) = watch::channel(None);
@@ -57,7 +62,7 @@ impl Index {
         let keeper = Keeper::new(look.options, outlets);
         thread::Builder::new()
             .name("index".to_owned())
-            .spawn(move || keeper.run(changes))
+            .spawn(move || keeper.run(remembered, changes))
             .map_err(RunFault::Thread)?;
         Ok(Self {
             outcomes,

@@ -18,7 +18,7 @@ use haldane_routing::spec::TableSpec;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How many changes are taken before a build, however many are waiting: so that a flood of them cannot put it off for ever.
 const BATCH_MAX: usize = 10_000;
@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) table: Arc<TableSpec>,
     pub(crate) faults: Arc<Vec<Fault>>,
     pub(crate) parts: Arc<Parts>,
+    /// The earlier forms that are served in place of invalid ones, without Secrets.
+    pub(crate) held: Arc<Vec<Form>>,
 }
 
 /// Where a keeper's decisions go.
@@ -81,8 +83,16 @@ impl Keeper {
         }
     }
 
-    /// Works until nobody sends changes any more.
-    pub(crate) fn run(mut self, mut seen: mpsc::Receiver<Seen>) {
+    /// Works until nobody sends changes any more. What is `remembered` is waited for first.
+    pub(crate) fn run(
+        mut self,
+        remembered: oneshot::Receiver<Vec<Form>>,
+        mut seen: mpsc::Receiver<Seen>,
+    ) {
+        let Ok(forms) = remembered.blocking_recv() else {
+            return;
+        };
+        self.good.recall(forms);
         while let Some(first) = seen.blocking_recv() {
             let mut altered = self.take(first);
             for _ in 1..BATCH_MAX {
@@ -113,7 +123,11 @@ impl Keeper {
         self.leaving.forget(&name);
         match self.store.put(form) {
             Put::Same => return false,
-            Put::New => self.good.changed(&name, None),
+            Put::New => {
+                let metadata = self.store.metadata(&name);
+                let uid = metadata.and_then(|metadata| metadata.uid.as_deref());
+                self.good.appeared(&name, uid);
+            }
             Put::Was(was) => self.good.changed(&name, Some(was)),
         }
         true
@@ -251,7 +265,11 @@ impl Keeper {
     }
 
     fn publish(&mut self, before: Outcome, built: Built, changed: bool) {
-        let Built { translation, held } = built;
+        let Built {
+            translation,
+            held,
+            forms,
+        } = built;
         let number = before.number + u64::from(changed);
         let step = Step {
             before: &before.table,
@@ -272,6 +290,7 @@ impl Keeper {
             },
             faults: Arc::new(faults(&translation.problems, &self.store, &held)),
             parts: Arc::new(parts),
+            held: Arc::new(forms),
         };
         self.current = Some(outcome.clone());
         self.outlets.outcome.send_replace(Some(outcome));

@@ -1,6 +1,6 @@
 //! A controller as a process.
 
-use super::{PUSH_PORT, Plane, until, until_long};
+use super::{HELD, PUSH_PORT, Plane, until, until_long};
 use crate::client::Client;
 use crate::process::{Mark, Process, Signal};
 use crate::program;
@@ -44,6 +44,7 @@ impl Plane {
             ("--lease-namespace", name),
             ("--identity", &identity),
             ("--admin", "127.0.0.1:0"),
+            ("--held-config-map", HELD),
         ];
         args.extend(
             texts
@@ -90,6 +91,19 @@ impl Controller {
     pub async fn until_leads(&self, leads: bool) -> anyhow::Result<()> {
         until("leadership", || async {
             Ok((self.status().await?["leader"] == leads).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until it leads and every connected proxy has its newest table.
+    ///
+    /// # Errors
+    /// When the time is up.
+    pub async fn until_live(&self) -> anyhow::Result<()> {
+        until("its table to be live", || async {
+            let status = self.status().await?;
+            let generation = &status["generation"];
+            Ok((generation.is_string() && *generation == status["live"]).then_some(()))
         })
         .await
     }

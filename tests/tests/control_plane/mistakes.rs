@@ -3,9 +3,9 @@
 
 use crate::shop::{CANARY, HOST, MAIN, Shop, WEIGHT, canary_ingress, until_served};
 use haldane_tests::cluster::{Cluster, Manifest};
-use haldane_tests::plane::{Proxy, until};
+use haldane_tests::plane::{Controller, HELD, Proxy, until};
 use haldane_tests::tls::Certificate;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::ListParams;
@@ -24,7 +24,7 @@ pub(crate) async fn what_is_wrong_changes_nothing_else() -> anyhow::Result<()> {
     let certificate = Certificate::of(HOST)?;
     encrypt(shop.cluster(), &certificate).await?;
     shop.set_weight("100").await?;
-    let _controller = shop.plane.controller(0).await?;
+    let controller = shop.plane.controller(0).await?;
     let proxies = shop.proxies(1).await?;
     until_served(&proxies, "canary").await?;
     certificate.connect(proxies[0].https, &[]).await?;
@@ -34,13 +34,17 @@ pub(crate) async fn what_is_wrong_changes_nothing_else() -> anyhow::Result<()> {
     assert_same(&before, &proxies[0]).await?;
     a_bad_annotation(&shop).await?;
     assert_same(&before, &proxies[0]).await?;
+    let _controllers = all_start_again(&shop, controller, (&before, &proxies[0])).await?;
     a_broken_secret(shop.cluster()).await?;
     assert_same(&before, &proxies[0]).await?;
     certificate.connect(proxies[0].https, &[]).await?;
+    a_valid_form_again(&shop, &proxies).await
+}
 
-    // What was held gives way to the next valid form.
+/// What was held gives way to the next valid form.
+async fn a_valid_form_again(shop: &Shop, proxies: &[Proxy]) -> anyhow::Result<()> {
     shop.set_weight("0").await?;
-    until_served(&proxies, "stable").await
+    until_served(proxies, "stable").await
 }
 
 async fn assert_same(before: &Value, proxy: &Proxy) -> anyhow::Result<()> {
@@ -79,6 +83,26 @@ async fn a_bad_annotation(shop: &Shop) -> anyhow::Result<()> {
         &format!("metadata.annotations[{WEIGHT}]"),
     )
     .await
+}
+
+/// Whoever knew the last valid form is gone; controllers that start find it written down.
+async fn all_start_again(
+    shop: &Shop,
+    controller: Controller,
+    (before, proxy): (&Value, &Proxy),
+) -> anyhow::Result<[Controller; 2]> {
+    let names_canary = |map: Option<&ConfigMap>| {
+        let data = map.and_then(|map| map.data.as_ref());
+        data.is_some_and(|data| data.values().any(|forms| forms.contains(CANARY)))
+    };
+    let cluster = shop.cluster();
+    cluster.until("remembered", HELD, names_canary).await?;
+    controller.kill().await?;
+    let first = shop.plane.controller(0).await?;
+    let second = shop.plane.controller(1).await?;
+    first.until_live().await?;
+    assert_same(before, proxy).await?;
+    Ok([first, second])
 }
 
 async fn a_broken_secret(cluster: &Cluster) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use haldane_bed::namespace::STATE;
 use haldane_tests::tls::Certificate;
 use haldane_tests::within;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
@@ -76,6 +76,9 @@ async fn use_all(installed: &Installed, shop: &Shop) -> anyhow::Result<()> {
     let wrong = json!({ "haldane.dev/weights": "much" });
     shop.0.annotate::<Ingress>(NAME, wrong).await?;
     until_event(shop).await?;
+    let held = |map: Option<&ConfigMap>| map.is_some_and(|map| map.data.is_some());
+    let name = format!("{RELEASE}-controller-held");
+    installed.cluster().until("remembered", &name, held).await?;
     let renewed = |lease: Option<&Lease>| {
         let spec = lease.and_then(|lease| lease.spec.as_ref());
         spec.is_some_and(|spec| spec.renew_time > spec.acquire_time)

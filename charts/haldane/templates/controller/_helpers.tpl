@@ -14,12 +14,18 @@
 - --lease-namespace=$(POD_NAMESPACE)
 - --lease-name={{ include "haldane.controller.name" . }}
 - --identity=$(POD_NAME)
+- --held-config-map={{ include "haldane.controller.held" . }}
 {{- range .Values.status.addresses }}
 - --publish-address={{ . }}
 {{- end }}
 {{- if include "haldane.publishesService" . }}
 - --publish-service={{ .Release.Namespace }}/{{ include "haldane.proxy.name" . }}
 {{- end }}
+{{- end -}}
+
+{{/* The ConfigMap with the last valid forms of objects that are invalid. */}}
+{{- define "haldane.controller.held" -}}
+{{- include "haldane.controller.name" . }}-held
 {{- end -}}
 
 {{/* Not empty when the proxies' Service is what Ingresses get as their address. */}}

@@ -29,7 +29,7 @@
   verbs: [list, watch]
 {{- end -}}
 
-{{/* Who leads, and (where services are not read everywhere) the address that Ingresses get. */}}
+{{/* Who leads, what is held, and (where services are not read everywhere) the address that Ingresses get. */}}
 {{- define "haldane.rights.own" -}}
 # A right to create cannot be given by name.
 - apiGroups: [coordination.k8s.io]
@@ -39,6 +39,10 @@
   resources: [leases]
   resourceNames: [{{ include "haldane.controller.name" . }}]
   verbs: [get, update]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [{{ include "haldane.controller.held" . }}]
+  verbs: [get, patch]
 {{- if and (include "haldane.publishesService" .) .Values.watch.namespaces }}
 - apiGroups: [""]
   resources: [services]

@@ -57,7 +57,9 @@ impl Play {
         let mut config = kube::Config::new(url);
         config.read_timeout = Some(Duration::from_secs(2));
         let client = Client::try_from(config).expect("a client without TLS can be made");
-        let index = Index::start(look, client).expect("threads can be started");
+        let (told, remembered) = oneshot::channel();
+        let index = Index::start(look, client, remembered).expect("threads can be started");
+        told.send(Vec::new()).expect("the index listens");
         Self { fake, index }
     }
 

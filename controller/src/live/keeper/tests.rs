@@ -94,16 +94,21 @@ impl Play {
 
     /// A shop of two versions, listed.
     fn shop() -> Self {
+        let weights = service("haldane.dev/weights: '0=90, 1=10'");
+        let mut play = Self::begun(vec![], weights, ingress("web", ""));
+        play.outcomes.mark_unchanged();
+        play
+    }
+
+    /// The shop with this Service and this Ingress, listed by a controller that remembers forms.
+    fn begun(remembered: Vec<Form>, service: Form, ingress: Form) -> Self {
         let mut play = Self::new();
+        play.keeper.good.recall(remembered);
         play.list(Kind::IngressClass, vec![]);
-        play.list(
-            Kind::Service,
-            vec![service("haldane.dev/weights: '0=90, 1=10'")],
-        );
+        play.list(Kind::Service, vec![service]);
         play.list(Kind::EndpointSlice, vec![slice(&["10.0.0.1", "10.0.0.2"])]);
         play.list(Kind::Pod, vec![pod(0), pod(1)]);
-        play.list(Kind::Ingress, vec![ingress("web", "")]);
-        play.outcomes.mark_unchanged();
+        play.list(Kind::Ingress, vec![ingress]);
         play
     }
 
@@ -388,4 +393,51 @@ fn a_pod_that_ends_keeps_its_version_for_as_long_as_a_slice_names_it() {
         play.apply(pod(1));
         assert_eq!(play.rules(), ["web 0=9:1 1=1:1"]);
     }
+}
+
+#[test]
+fn what_was_held_before_a_restart_is_held_after_it() {
+    let broken = || service("haldane.dev/weights: much");
+    let mut play = Play::shop();
+    play.apply(broken());
+    let held = play.outcome().held;
+    assert_eq!(*held, [service("haldane.dev/weights: '0=90, 1=10'")]);
+    let another = form::<Service>("{metadata: {name: web, namespace: shop, uid: another}}");
+    // remembered, rules
+    let cases = [
+        (held.to_vec(), "web 0=9:1 1=1:1"),
+        (vec![another], "web closed"),
+        (vec![], "web closed"),
+    ];
+    for (remembered, rules) in cases {
+        let mut play = Play::begun(remembered, broken(), ingress("web", ""));
+        assert_eq!(play.rules(), [rules]);
+        play.apply(service("haldane.dev/weights: '0=1, 1=3'"));
+        assert_eq!(play.rules(), ["web 0=1:1 1=3:1"]);
+        assert!(play.outcome().held.is_empty());
+    }
+}
+
+#[test]
+fn what_is_remembered_of_valid_objects_and_of_those_that_are_gone_is_forgotten() {
+    let remembered = ["web", "gone"].map(|name| ingress(name, "haldane.dev/app-root: /old"));
+    let valid = || (service(""), ingress("web", ""));
+    let (fresh_service, fresh_ingress) = valid();
+    let fresh = Play::begun(vec![], fresh_service, fresh_ingress);
+    let (service, web) = valid();
+    let mut play = Play::begun(remembered.to_vec(), service, web);
+    assert_eq!(play.outcome().table, fresh.outcome().table);
+    play.apply(ingress("gone", "haldane.dev/proxy-read-timeout: soon"));
+    assert_eq!((play.rules(), play.held()), (fresh.rules(), vec![]));
+}
+
+#[test]
+fn no_secret_is_among_what_is_to_be_remembered() {
+    let mut play = Play::shop();
+    play.apply(ingress("web", GUARDED));
+    play.look_for(Some(passwords("someone:x")));
+    play.apply(passwords("nonsense"));
+    assert_eq!(play.held(), ["Ingress shop/web"]);
+    let is_secret = |form: &Form| form.name().kind == Kind::Secret;
+    assert!(!play.outcome().held.iter().any(is_secret));
 }

@@ -5,12 +5,13 @@ use crate::live::addresses::Gift;
 use crate::live::book::Entry;
 use crate::live::events;
 use crate::live::form::STATUS;
+use crate::live::memory::Place;
 use crate::live::metrics::Written;
 use crate::live::name::{Kind, ObjectName};
 use crate::live::parts::Fault;
 use crate::live::said::said;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::jiff::Timestamp;
@@ -95,13 +96,32 @@ impl Call {
         }
     }
 
+    /// Reads a ConfigMap, which may not be there.
+    pub(crate) async fn config_map(&mut self, place: &Place) -> Result<Option<ConfigMap>, Written> {
+        let api = Api::<ConfigMap>::namespaced(self.client.clone(), &place.namespace);
+        let found = in_time(api.get_opt(&place.name)).await;
+        found.map_err(|error| self.judged::<()>("held", Err(error)))
+    }
+
+    /// Writes one key of a ConfigMap.
+    pub(crate) async fn remember(&mut self, place: &Place, key: &str, text: &str) -> Written {
+        let api = Api::<ConfigMap>::namespaced(self.client.clone(), &place.namespace);
+        let how = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let body = Patch::Merge(json!({ "data": { key: text } }));
+        let result = in_time(api.patch_metadata(&place.name, &how, &body)).await;
+        self.judged("held", result)
+    }
+
     fn judged<T>(&mut self, what: &'static str, result: Result<T, CallError>) -> Written {
         let Err(error) = result else {
             return Written::Done;
         };
         let written = error.written();
         if written != Written::Forbidden || self.refused.insert(what) {
-            tracing::warn!(what, %error, ?written, "an object cannot be written");
+            tracing::warn!(what, %error, ?written, "the API server does not do what it is asked");
         }
         written
     }
