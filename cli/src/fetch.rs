@@ -23,12 +23,21 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// # Errors
 /// When nothing answers there, or not with what was asked for.
 pub(crate) async fn json(admin: SocketAddr, target: &str) -> anyhow::Result<Value> {
+    let found = json_if_any(admin, target).await?;
+    found.with_context(|| format!("asking {admin}: there is no {target}"))
+}
+
+/// The same; `None` if there is no such page, as in a program of an earlier version.
+///
+/// # Errors
+/// As [`json`].
+pub(crate) async fn json_if_any(admin: SocketAddr, target: &str) -> anyhow::Result<Option<Value>> {
     let fetched = tokio::time::timeout(ANSWER_TIME_MAX, fetch(admin, target)).await;
     let fetched = fetched.unwrap_or_else(|late| Err(late.into()));
     fetched.with_context(|| format!("asking {admin}"))
 }
 
-async fn fetch(admin: SocketAddr, target: &str) -> anyhow::Result<Value> {
+async fn fetch(admin: SocketAddr, target: &str) -> anyhow::Result<Option<Value>> {
     let stream = TcpStream::connect(admin).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(target)
@@ -48,7 +57,10 @@ async fn fetch(admin: SocketAddr, target: &str) -> anyhow::Result<Value> {
         answered = answered => answered?,
         ended = connection => anyhow::bail!("the connection ended: {ended:?}"),
     };
+    if status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
     let said = String::from_utf8_lossy(&body);
     anyhow::ensure!(status == StatusCode::OK, "{status}: {}", said.trim());
-    Ok(serde_json::from_slice(&body)?)
+    Ok(Some(serde_json::from_slice(&body)?))
 }

@@ -1,54 +1,38 @@
-//! `haldane status`: which generation each proxy runs, and whether what was asked for is live.
+//! `haldane status`: how rollouts stand, which generation each proxy runs, and whether what was asked for is live.
 //!
 //! Asks a controller's admin port, or reads what the controller wrote into the cluster; changes nothing.
 
 mod admin;
 mod cluster;
+mod table;
+mod watch;
 
+use crate::cluster::{Access, Named};
 use crate::output::Output;
-use anyhow::Context as _;
+use haldane_rollout::report::RolloutReport;
+use jiff::Timestamp;
 use serde::Serialize;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
+use table::Table;
 
 /// Arguments of `haldane status`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An Ingress or a Service, as NAMESPACE/NAME; everything that is served where not given.
-    object: Option<Wanted>,
+    /// An Ingress or a Service, as NAMESPACE/NAME, or NAME alone; everything that is served where not given.
+    object: Option<Named>,
     /// The admin port of the controller that leads; without it, the cluster is asked.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
     controller_admin: Option<SocketAddr>,
-    /// How to reach the cluster; where not given, as `kubectl` does.
-    #[arg(long, conflicts_with = "controller_admin")]
-    kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
+    /// Go on showing it, until it is interrupted.
+    #[arg(short, long)]
+    watch: bool,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
-}
-
-/// Which object is asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    namespace: String,
-    name: String,
-}
-
-impl FromStr for Wanted {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text.split_once('/') {
-            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(Self {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }),
-            _ => Err("write NAMESPACE/NAME"),
-        }
-    }
 }
 
 /// What is printed.
@@ -62,6 +46,8 @@ struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     proxies: Vec<Proxy>,
     objects: Vec<Object>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rollouts: Vec<RolloutReport>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
 }
@@ -98,27 +84,50 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let report = match args.controller_admin {
-        Some(address) => runtime.block_on(admin::report(address, args.object.as_ref()))?,
-        None => runtime
-            .block_on(cluster::report(
-                args.kubeconfig.as_deref(),
-                args.object.as_ref(),
-            ))
-            .context("reading the cluster")?,
-    };
+    let look = || runtime.block_on(report(args));
+    if args.watch {
+        watch::watch(|| shown(&look()?, args))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = look()?;
     if report.objects.is_empty() {
         eprintln!("the controller has said nothing about it: it is not served");
     }
-    match args.output {
-        Output::Text => print!("{report}"),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-    }
+    print!("{}", shown(&report, args)?);
     Ok(if report.is_live() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+async fn report(args: &Args) -> anyhow::Result<Report> {
+    let namespace = args.access.namespace.as_deref();
+    match args.controller_admin {
+        Some(address) => admin::report(address, args.object.as_ref(), namespace).await,
+        None => {
+            let cluster = args.access.cluster().await?;
+            cluster::report(&cluster, args.object.as_ref(), namespace).await
+        }
+    }
+}
+
+fn shown(report: &Report, args: &Args) -> anyhow::Result<String> {
+    let mut shown = String::new();
+    match args.output {
+        Output::Text => {
+            let table = Table {
+                rollouts: &report.rollouts,
+                detailed: args.object.is_some(),
+                now: Timestamp::now(),
+            };
+            write!(shown, "{table}{report}")?;
+        }
+        // A document on a line where there are many of them.
+        Output::Json if args.watch => writeln!(shown, "{}", serde_json::to_string(report)?)?,
+        Output::Json => writeln!(shown, "{}", serde_json::to_string_pretty(report)?)?,
+    }
+    Ok(shown)
 }
 
 impl fmt::Display for Report {

@@ -32,6 +32,7 @@ mod translate;
 mod versions;
 pub mod webhooks;
 
+pub use annotations::weights::read as weights;
 pub use class::CONTROLLER;
 pub use objects::{Objects, Sourced};
 pub use problem::{Problem, Severity};

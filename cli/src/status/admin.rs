@@ -1,18 +1,29 @@
 //! What the controller that leads says, over its admin port.
 
-use super::{Object, Proxy, Report, Wanted};
+use super::{Object, Proxy, Report};
+use crate::cluster::Named;
 use crate::fetch;
+use crate::rollouts;
+use haldane_rollout::report::RolloutReport;
 use serde_json::Value;
 use std::net::SocketAddr;
 
-pub(super) async fn report(admin: SocketAddr, wanted: Option<&Wanted>) -> anyhow::Result<Report> {
+pub(super) async fn report(
+    admin: SocketAddr,
+    wanted: Option<&Named>,
+    namespace: Option<&str>,
+) -> anyhow::Result<Report> {
     let standing = fetch::json(admin, "/status").await?;
     anyhow::ensure!(
         standing["leader"] == Value::Bool(true),
         "the controller at {admin} does not lead; ask another one"
     );
     let proxies: Vec<_> = list(&standing["proxies"]).iter().map(proxy).collect();
-    let is_wanted = |title: &str| wanted.is_none_or(|wanted| is_named(title, wanted));
+    let is_wanted = |title: &str| is_wanted(title, wanted, namespace);
+    let title =
+        |report: &RolloutReport| format!("{} {}/{}", report.kind, report.namespace, report.name);
+    let mut rollouts = rollouts::told(admin).await?;
+    rollouts.retain(|report| is_wanted(&title(report)));
     let objects = list(&standing["objects"]).iter();
     let objects = objects.map(|said| object(said, &proxies));
     let problems = list(&standing["problems"]).iter();
@@ -21,15 +32,26 @@ pub(super) async fn report(admin: SocketAddr, wanted: Option<&Wanted>) -> anyhow
         generation: text(&standing["generation"]),
         live: text(&standing["live"]),
         objects: objects.filter(|object| is_wanted(&object.object)).collect(),
+        rollouts,
         problems: problems.map(problem).collect(),
         proxies,
     })
 }
 
-/// A title such as `Ingress shop/web`.
-fn is_named(title: &str, wanted: &Wanted) -> bool {
-    let name = title.split_once(' ').map(|(_, name)| name);
-    name.and_then(|name| name.split_once('/')) == Some((&wanted.namespace, &wanted.name))
+/// Whether a title such as `Ingress shop/web` is of what is asked about.
+fn is_wanted(title: &str, wanted: Option<&Named>, namespace: Option<&str>) -> bool {
+    let parts = title
+        .split_once(' ')
+        .and_then(|(_, name)| name.split_once('/'));
+    let namespace = wanted
+        .and_then(|wanted| wanted.namespace.as_deref())
+        .or(namespace);
+    let name = wanted.map(|wanted| wanted.name.as_str());
+    let Some((its_namespace, its_name)) = parts else {
+        return wanted.is_none();
+    };
+    namespace.is_none_or(|namespace| namespace == its_namespace)
+        && name.is_none_or(|name| name == its_name)
 }
 
 fn proxy(said: &Value) -> Proxy {

@@ -8,6 +8,15 @@ use haldane_routing::schedule::{PERIOD_MAX, VERSIONS_MAX};
 /// express, few enough that scaled weights never overflow.
 const DIGITS_MAX: usize = 6;
 
+/// What the annotation `haldane.dev/weights` says: versions and their shares in the order written, as the smallest whole
+/// numbers.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn read(text: &str) -> Result<Vec<(String, u64)>, String> {
+    parse(text).map_err(|Refused(reason)| reason)
+}
+
 /// Versions and their shares in the order written, scaled to the smallest whole numbers.
 pub(crate) fn parse(text: &str) -> Result<Vec<(String, u64)>, Refused> {
     let entries = list(text)?
