@@ -108,6 +108,21 @@ fn is_same(place: &Place<'_>, backend: &IngressBackend) -> bool {
 pub(crate) struct Candidate<'c> {
     pub(crate) settings: &'c CanarySettings,
     pub(crate) resolved: Resolved,
+    /// See [`upstream_name`].
+    pub(crate) upstream: String,
+}
+
+/// What ingress-nginx calls a backend in its metrics: `<namespace>-<service>-<port>`, the port as it is written.
+pub(crate) fn upstream_name(namespace: &str, backend: &IngressBackend) -> String {
+    let service = backend.service.as_ref();
+    let port = service.and_then(|service| service.port.as_ref());
+    let number = port.and_then(|port| port.number);
+    let port = match number {
+        Some(number) => number.to_string(),
+        None => port.and_then(|port| port.name.clone()).unwrap_or_default(),
+    };
+    let service = service.map_or("", |service| &service.name);
+    format!("{namespace}-{service}-{port}")
 }
 
 /// A canary that got its share.

@@ -28,6 +28,8 @@ pub struct Config {
     pub geoip: Option<PathBuf>,
     /// Where the access log goes.
     pub access_log: AccessLogTarget,
+    /// Whether requests are also counted under ingress-nginx's names. Only who scrapes pays for it.
+    pub nginx_names: bool,
     /// The key that signs sticky tickets; random for each process where absent.
     pub ticket_key: Option<[u8; 32]>,
     /// Whether endpoints on loopback addresses are reached (never those of the proxy itself).
@@ -63,6 +65,7 @@ impl Default for Config {
             country_header: None,
             geoip: None,
             access_log: AccessLogTarget::Off,
+            nginx_names: true,
             ticket_key: None,
             allow_loopback_endpoints: true,
             https_redirect_port: 443,

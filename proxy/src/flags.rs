@@ -44,6 +44,9 @@ pub struct Flags {
     /// `off`, `-` for standard output, or a file.
     #[arg(long, default_value = "off", value_parser = access_log)]
     access_log: AccessLogTarget,
+    /// Whether metrics are also shown under ingress-nginx's names, for dashboards and tools that know those.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    nginx_metrics: bool,
     /// A file whose first 32 bytes sign sticky tickets, so that they outlive a restart and hold at every proxy.
     #[arg(long)]
     ticket_key_file: Option<PathBuf>,
@@ -89,6 +92,7 @@ impl Flags {
             country_header: self.country_header.clone(),
             geoip: self.geoip.clone(),
             access_log: self.access_log.clone(),
+            nginx_names: self.nginx_metrics,
             ticket_key: self
                 .ticket_key_file
                 .as_deref()
@@ -159,6 +163,13 @@ mod tests {
     fn a_proxy_without_workers_is_refused() {
         assert!(parse("--workers 0").is_err());
         assert_eq!(parse("--workers 3").unwrap().config().unwrap().workers, 3);
+    }
+
+    #[test]
+    fn metrics_have_nginx_names_unless_told_otherwise() {
+        let shown = |args| parse(args).unwrap().config().unwrap().nginx_names;
+        assert!(shown(""));
+        assert!(!shown("--nginx-metrics false"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod code;
 mod collect;
 mod family;
 mod histogram;
+mod nginx;
 mod outcome;
 mod series;
 mod table;
@@ -16,7 +17,7 @@ mod worker;
 pub use code::Code;
 pub use histogram::HistogramTotals;
 pub use outcome::{ErrorClass, Outcome, Side};
-pub use series::{Series, SeriesKey, SeriesShard, Share, Totals};
+pub use series::{Place, Series, SeriesKey, SeriesShard, Share, Totals};
 pub use table::{FORGET_AFTER, SERIES_MAX};
 pub use worker::{Listener, OpenConnection, UpstreamConnection, UpstreamState, WorkerMetrics};
 
@@ -64,6 +65,16 @@ impl Metrics {
     /// Counters for `workers` threads (at least 1).
     #[must_use]
     pub fn new(workers: usize) -> Arc<Self> {
+        Self::with(workers, true)
+    }
+
+    /// The same without those that have ingress-nginx's names.
+    #[must_use]
+    pub fn without_nginx_names(workers: usize) -> Arc<Self> {
+        Self::with(workers, false)
+    }
+
+    fn with(workers: usize, nginx_names: bool) -> Arc<Self> {
         let workers = workers.max(1);
         let mut metrics = Self {
             registry: Registry::new(),
@@ -72,12 +83,13 @@ impl Metrics {
             workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
             process: ProcessMetrics::new(),
         };
-        metrics.register_all();
+        metrics.register_all(nginx_names);
         Arc::new(metrics)
     }
 
-    fn register_all(&mut self) {
-        self.register(SeriesCollector::new(Arc::clone(&self.series)));
+    fn register_all(&mut self, nginx_names: bool) {
+        let series = Arc::clone(&self.series);
+        self.register(SeriesCollector::new(series, nginx_names));
         self.register(WorkerCollector::new(Arc::clone(&self.workers)));
         let process = self.process.clone();
         self.register(process.generation);
@@ -107,12 +119,12 @@ impl Metrics {
             .expect("names differ, so nothing is registered twice");
     }
 
-    /// The counters of a key, made where there are none yet. Takes a lock: callers keep what they get.
+    /// The counters of a key, made where there are none yet; its rule asks for `place` now. Takes a lock: callers keep what they get.
     ///
     /// Beyond [`SERIES_MAX`] keys, one series labelled `(other)` takes all that are new.
     #[must_use]
-    pub fn series(&self, key: &SeriesKey) -> Arc<Series> {
-        self.series.series(key)
+    pub fn series(&self, key: &SeriesKey, place: &Place) -> Arc<Series> {
+        self.series.series(key, place)
     }
 
     /// The counters that worker `worker` writes. A number beyond the last shares the last.
@@ -142,7 +154,10 @@ impl Metrics {
     /// The request counters as numbers: every key that ever had a request.
     #[must_use]
     pub fn totals(&self) -> Vec<(SeriesKey, Totals)> {
-        self.series.totals()
+        let counted = self.series.counted().into_iter();
+        counted
+            .map(|counted| (counted.key, counted.totals))
+            .collect()
     }
 
     /// The same apart for each share that a version had lately: what a controller weighs.

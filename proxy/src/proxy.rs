@@ -248,7 +248,11 @@ fn bind(address: Option<SocketAddr>, count: usize) -> Result<Vec<TcpListener>, S
 }
 
 fn share(config: Config, addresses: Addresses) -> Result<Shared, StartError> {
-    let metrics = Metrics::new(config.workers);
+    let metrics = if config.nginx_names {
+        Metrics::new(config.workers)
+    } else {
+        Metrics::without_nginx_names(config.workers)
+    };
     let certificates: Arc<ArcSwap<Certificates>> = Arc::default();
     let own = [addresses.http, addresses.https, addresses.admin];
     let key = config.ticket_key.unwrap_or_else(rand::random);

@@ -3,11 +3,11 @@
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::forwarded::is_told;
 use crate::gate::RuleGate;
-use crate::metrics::{Metrics, SeriesKey, SeriesShard, Share};
+use crate::metrics::{Metrics, Place, SeriesKey, SeriesShard, Share};
 use crate::retry::Budget;
 use crate::tls::{Alpn, CertificateFault, ClientTls, ClientTlsFault};
 use crate::worker::Worker;
-use haldane_routing::spec::{Protocol, UpstreamTlsSpec};
+use haldane_routing::spec::{HostSpec, PathSpec, Protocol, UpstreamTlsSpec};
 use haldane_routing::{
     Action, Backend, Balance, By, Forward, HashKey, Rule, RuleIndex, Sticky, Table, Version,
     VersionIndex,
@@ -195,7 +195,7 @@ impl LocalRule {
         if let Some((_, known)) = series.iter().find(|(of, _)| *of == choice) {
             return known.clone();
         }
-        let counted = metrics.series(&self.key(version, by));
+        let counted = metrics.series(&self.key(version, by), &place(&self.rule));
         let shard = Rc::new(counted.shard(self.share(version), worker));
         series.push((choice, shard.clone()));
         shard
@@ -214,11 +214,12 @@ impl LocalRule {
 
     fn key(&self, version: Option<VersionIndex>, by: By) -> SeriesKey {
         let origin = self.rule.origin();
-        let name = match (version, self.rule.action()) {
+        let (name, canary) = match (version, self.rule.action()) {
             (Some(version), Action::Forward(forward)) => {
-                forward.versions()[version.index()].name().to_owned()
+                let version = &forward.versions()[version.index()];
+                (version.name().to_owned(), version.canary().to_owned())
             }
-            _ => String::new(),
+            _ => (String::new(), String::new()),
         };
         SeriesKey {
             namespace: origin.namespace.clone(),
@@ -231,7 +232,26 @@ impl LocalRule {
                 "none"
             },
             version: name,
+            canary,
         }
+    }
+}
+
+/// What a rule asks for first: it has one path, and more hosts than one only by aliases.
+fn place(rule: &Rule) -> Place {
+    let Some(first) = rule.matches().first() else {
+        return Place::default();
+    };
+    Place {
+        host: match &first.host {
+            HostSpec::Any => "_".to_owned(),
+            HostSpec::Exact(name) => name.clone(),
+            HostSpec::OneLabel(suffix) | HostSpec::ManyLabels(suffix) => format!("*.{suffix}"),
+        },
+        path: match &first.path {
+            PathSpec::Exact(path) | PathSpec::Prefix(path) => path.clone(),
+            PathSpec::Regex { pattern, .. } => pattern.clone(),
+        },
     }
 }
 

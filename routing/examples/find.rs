@@ -54,6 +54,7 @@ fn rule(host: usize, path: usize) -> RuleSpec {
         name: name.to_owned(),
         weight,
         backend: name.to_owned(),
+        ..VersionSpec::default()
     };
     let forward = ForwardSpec {
         versions: vec![version("stable", 90), version("canary", 10)],

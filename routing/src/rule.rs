@@ -64,6 +64,12 @@ impl Rule {
         &self.spec.origin
     }
 
+    /// What it asks of requests, as it was written: alternatives, at least one.
+    #[must_use]
+    pub fn matches(&self) -> &[MatchSpec] {
+        &self.spec.matches
+    }
+
     /// What is done.
     #[must_use]
     pub fn action(&self) -> &Action {

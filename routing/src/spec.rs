@@ -186,6 +186,10 @@ pub struct VersionSpec {
     pub weight: u64,
     /// The name of a [`BackendSpec`].
     pub backend: String,
+    /// The canary Ingress's upstream as ingress-nginx calls it in metrics, such as `shop-web-canary-80`; empty where
+    /// none brought this version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub canary: String,
 }
 
 /// Requests that must go to one version.

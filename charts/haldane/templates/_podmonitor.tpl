@@ -21,5 +21,7 @@ spec:
   podMetricsEndpoints:
     - port: admin
       path: /metrics
+      # Requests are counted by the namespace of their Ingress, which is not the Pod's.
+      honorLabels: true
       interval: {{ $root.Values.podMonitor.interval }}
 {{- end -}}

@@ -85,6 +85,7 @@ mod tests {
             name: "1.14".to_owned(),
             weight: 1,
             backend: backend.to_owned(),
+            ..VersionSpec::default()
         };
         let forward = ForwardSpec {
             versions: vec![version],

@@ -103,6 +103,7 @@ mod tests {
                 name: version.to_owned(),
                 weight: 1,
                 backend: name.clone(),
+                ..VersionSpec::default()
             };
             let forward = ForwardSpec {
                 versions: vec![version("a"), version("b")],

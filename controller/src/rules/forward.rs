@@ -104,7 +104,12 @@ impl Maker<'_, '_> {
             .subject
             .at(format!("{}.backend", attached.field));
         let resolved = resolve(self.scene, asker, attached.backend, &spot, self.problems)?;
-        (resolved.title != main.title).then_some(Candidate { settings, resolved })
+        let upstream = canary::upstream_name(attached.ingress.namespace(), attached.backend);
+        (resolved.title != main.title).then_some(Candidate {
+            settings,
+            resolved,
+            upstream,
+        })
     }
 
     fn forward_to(
@@ -151,7 +156,8 @@ impl Maker<'_, '_> {
         accepted: &[Accepted<'_>],
     ) -> VersionSpec {
         let canary = accepted.iter().find(|canary| canary.name == part.name);
-        let (resolved, version) = match canary.map(|canary| &canary.candidate.resolved) {
+        let canary = canary.map(|canary| &canary.candidate);
+        let (resolved, version) = match canary.map(|canary| &canary.resolved) {
             Some(resolved) => (resolved, canary_backend(resolved)),
             None => (main, part.name.as_str()),
         };
@@ -160,6 +166,7 @@ impl Maker<'_, '_> {
             name: part.name.clone(),
             weight: part.weight,
             backend: self.backends.add(resolved, version, &part.endpoints, tls),
+            canary: canary.map_or_else(String::new, |canary| canary.upstream.clone()),
         }
     }
 

@@ -12,4 +12,5 @@ mod manifests;
 mod places;
 mod services;
 mod tls;
+mod tools;
 mod versions;

@@ -44,6 +44,7 @@ fn rule(index: u32, backends: u32) -> RuleSpec {
         name: "1.14".to_owned(),
         weight: 1,
         backend: backend(service, 0).name,
+        ..VersionSpec::default()
     };
     RuleSpec {
         id: format!("team-{}/{name} {host}/path-{index}", service % 100),

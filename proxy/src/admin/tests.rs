@@ -174,6 +174,7 @@ fn forward() -> ActionSpec {
             name: "1.0".to_owned(),
             weight: 1,
             backend: "stable".to_owned(),
+            ..VersionSpec::default()
         }],
         sticky: Some(StickySpec::Cookie("seat".to_owned())),
         mirrors: vec![MirrorSpec {

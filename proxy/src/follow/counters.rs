@@ -17,18 +17,27 @@ impl Told {
         let before = std::mem::take(&mut self.finished);
         let mut moved = Vec::new();
         // What is not kept any more is forgotten here too.
-        for series in metrics.by_share().into_iter().flat_map(series) {
-            let finished = series.totals.requests();
-            let told = before.get(&series.id).copied().unwrap_or_default();
+        for (id, totals) in by_id(metrics) {
+            let finished = totals.requests();
+            let told = before.get(&id).copied().unwrap_or_default();
             if finished != told && moved.len() < series_max {
-                self.finished.insert(series.id.clone(), finished);
-                moved.push(series);
+                self.finished.insert(id.clone(), finished);
+                moved.push(Series { id, totals });
             } else {
-                self.finished.insert(series.id, told);
+                self.finished.insert(id, told);
             }
         }
         moved
     }
+}
+
+/// A version that first a canary Ingress brought and then its main has two keys here and one name there.
+fn by_id(metrics: &Metrics) -> HashMap<SeriesId, haldane_wire::Totals> {
+    let mut all = HashMap::<_, haldane_wire::Totals>::new();
+    for Series { id, totals } in metrics.by_share().into_iter().flat_map(series) {
+        *all.entry(id).or_default() += &totals;
+    }
+    all
 }
 
 /// A key's series; none where no version was assigned.
@@ -57,20 +66,27 @@ fn series((key, shares): (SeriesKey, Vec<(Share, Totals)>)) -> Vec<Series> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Outcome;
+    use crate::metrics::{Outcome, Place};
     use std::time::Duration;
 
     fn count(metrics: &Metrics, version: &str, by: &'static str, weight: u64) {
+        count_as(metrics, version, "", by, weight);
+    }
+
+    fn count_as(metrics: &Metrics, version: &str, canary: &str, by: &'static str, weight: u64) {
         let key = SeriesKey {
             namespace: "shop".to_owned(),
             ingress: "web".to_owned(),
             rule: "shop/web".to_owned(),
             service: "web".to_owned(),
             version: version.to_owned(),
+            canary: canary.to_owned(),
             by,
         };
         let period = 100;
-        let shard = metrics.series(&key).shard(Share { weight, period }, 0);
+        let shard = metrics
+            .series(&key, &Place::default())
+            .shard(Share { weight, period }, 0);
         shard.begin();
         shard.finish(&Outcome {
             status: 500,
@@ -130,6 +146,15 @@ mod tests {
         }
         all.sort();
         assert_eq!(all, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_version_that_was_a_canary_keeps_its_counts() {
+        let (metrics, mut told) = (Metrics::new(1), Told::default());
+        count_as(&metrics, "1.15", "shop-web-canary-80", "split", 10);
+        check(&mut told, &metrics, &[("1.15", 10, 1)]);
+        count(&metrics, "1.15", "split", 10);
+        check(&mut told, &metrics, &[("1.15", 10, 2)]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::cell::Cell;
 use super::family::Family;
+use super::nginx;
 use super::outcome::ErrorClass;
 use super::series::{SeriesKey, Totals};
 use super::table::SeriesTable;
@@ -14,7 +15,15 @@ use prometheus::proto::{Metric, MetricFamily};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const SERIES: &[&str] = &["namespace", "ingress", "rule", "service", "version", "by"];
+const SERIES: &[&str] = &[
+    "namespace",
+    "ingress",
+    "rule",
+    "service",
+    "version",
+    "canary",
+    "by",
+];
 
 const REQUESTS: Family = Family {
     name: "haldane_requests_total",
@@ -26,6 +35,7 @@ const REQUESTS: Family = Family {
         "rule",
         "service",
         "version",
+        "canary",
         "by",
         "code",
     ],
@@ -40,6 +50,7 @@ const ERRORS: Family = Family {
         "rule",
         "service",
         "version",
+        "canary",
         "by",
         "class",
         "side",
@@ -103,13 +114,20 @@ const OF_SERIES: [&Family; 9] = [
 /// The request metrics.
 pub(super) struct SeriesCollector {
     table: Arc<SeriesTable>,
+    nginx_names: bool,
     descs: Vec<Desc>,
 }
 
 impl SeriesCollector {
-    pub(super) fn new(table: Arc<SeriesTable>) -> Self {
-        let descs = OF_SERIES.iter().map(|family| family.desc()).collect();
-        Self { table, descs }
+    /// Of the series of a table, and with `nginx_names` once more under the names of ingress-nginx.
+    pub(super) fn new(table: Arc<SeriesTable>, nginx_names: bool) -> Self {
+        let more = nginx::ALL.iter().filter(|_| nginx_names);
+        let descs = OF_SERIES.iter().chain(more).map(|family| family.desc());
+        Self {
+            table,
+            nginx_names,
+            descs: descs.collect(),
+        }
     }
 }
 
@@ -119,14 +137,14 @@ impl Collector for SeriesCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let all = self.table.totals();
+        let all = self.table.counted();
         let each = |family: &Family, sample: fn(&Family, &SeriesKey, &Totals) -> Vec<Metric>| {
             family.with(
                 all.iter()
-                    .flat_map(|(key, totals)| sample(family, key, totals)),
+                    .flat_map(|counted| sample(family, &counted.key, &counted.totals)),
             )
         };
-        vec![
+        let mut families = vec![
             each(&REQUESTS, requests),
             each(&ERRORS, errors),
             each(&DURATION, |family, key, totals| {
@@ -146,7 +164,11 @@ impl Collector for SeriesCollector {
             }),
             SERIES_COUNT.with([SERIES_COUNT.number(&[], self.table.len() as u64)]),
             SERIES_OVERFLOWS.with([SERIES_OVERFLOWS.number(&[], self.table.overflows())]),
-        ]
+        ];
+        if self.nginx_names {
+            families.extend(nginx::families(&all));
+        }
+        families
     }
 }
 
@@ -157,15 +179,16 @@ fn values(key: &SeriesKey) -> [&str; SERIES.len()] {
         &key.rule,
         &key.service,
         &key.version,
+        &key.canary,
         key.by,
     ]
 }
 
 fn requests(family: &Family, key: &SeriesKey, totals: &Totals) -> Vec<Metric> {
-    let [namespace, ingress, rule, service, version, by] = values(key);
+    let [namespace, ingress, rule, service, version, canary, by] = values(key);
     let sample = |code: &str, count| {
         family.number(
-            &[namespace, ingress, rule, service, version, by, code],
+            &[namespace, ingress, rule, service, version, canary, by, code],
             count,
         )
     };
@@ -177,7 +200,7 @@ fn requests(family: &Family, key: &SeriesKey, totals: &Totals) -> Vec<Metric> {
 }
 
 fn errors(family: &Family, key: &SeriesKey, totals: &Totals) -> Vec<Metric> {
-    let [namespace, ingress, rule, service, version, by] = values(key);
+    let [namespace, ingress, rule, service, version, canary, by] = values(key);
     let labels = |class: ErrorClass| {
         [
             namespace,
@@ -185,6 +208,7 @@ fn errors(family: &Family, key: &SeriesKey, totals: &Totals) -> Vec<Metric> {
             rule,
             service,
             version,
+            canary,
             by,
             class.as_str(),
             class.side().as_str(),

@@ -5,6 +5,7 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::histogram::HistogramTotals;
 
@@ -64,8 +65,19 @@ impl Family {
 
     /// A sample of a histogram.
     pub(super) fn histogram(&self, values: &[&str], totals: &HistogramTotals) -> Metric {
+        self.histogram_at(values, totals, |_| true)
+    }
+
+    /// The same with only those of the bounds, in microseconds, that are wanted.
+    pub(super) fn histogram_at(
+        &self,
+        values: &[&str],
+        totals: &HistogramTotals,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Metric {
         let mut histogram = Histogram::default();
-        histogram.set_bucket(totals.cumulative().map(bucket).collect());
+        let buckets = totals.cumulative().filter(|(us, _)| wanted(*us));
+        histogram.set_bucket(buckets.map(bucket).collect());
         histogram.set_sample_count(totals.count());
         histogram.set_sample_sum(totals.sum_seconds());
         let mut sample = self.sample(values);
@@ -85,9 +97,9 @@ impl Family {
     }
 }
 
-fn bucket((bound, count): (f64, u64)) -> Bucket {
+fn bucket((bound_us, count): (u64, u64)) -> Bucket {
     let mut bucket = Bucket::default();
-    bucket.set_upper_bound(bound);
+    bucket.set_upper_bound(Duration::from_micros(bound_us).as_secs_f64());
     bucket.set_cumulative_count(count);
     bucket
 }

@@ -41,6 +41,13 @@ impl HistogramTotals {
         self.sum_ns = self.sum_ns.wrapping_add(cells.sum_ns.get());
     }
 
+    pub(super) fn add_totals(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count = count.wrapping_add(more);
+        }
+        self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
+    }
+
     /// How many durations were observed.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -65,16 +72,13 @@ impl HistogramTotals {
         Duration::from_nanos(self.sum_ns).as_secs_f64()
     }
 
-    /// Each bucket's upper bound in seconds, and how many durations are at most that long.
-    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+    /// Each bucket's upper bound in microseconds, and how many durations are at most that long.
+    pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
         let running = self.counts.iter().scan(0_u64, |sum, count| {
             *sum += count;
             Some(*sum)
         });
-        BOUNDS_US
-            .iter()
-            .map(|us| Duration::from_micros(*us).as_secs_f64())
-            .zip(running)
+        BOUNDS_US.into_iter().zip(running)
     }
 }
 
@@ -115,7 +119,7 @@ mod tests {
         assert_eq!(totals.count(), 8);
         assert!((totals.sum_seconds() - 140.006).abs() < 1e-9);
         let three: Vec<_> = totals.cumulative().take(3).collect();
-        assert_eq!(three, [(0.0005, 2), (0.001, 4), (0.0025, 6)]);
-        assert_eq!(totals.cumulative().last(), Some((60.0, 6)));
+        assert_eq!(three, [(500, 2), (1_000, 4), (2_500, 6)]);
+        assert_eq!(totals.cumulative().last(), Some((60_000_000, 6)));
     }
 }

@@ -26,6 +26,8 @@ pub struct SeriesKey {
     pub service: String,
     /// The version assigned; empty where the rule answered by itself.
     pub version: String,
+    /// What ingress-nginx calls the upstream of the canary Ingress that brought the version; empty for all others.
+    pub canary: String,
     /// What decided: `match`, `sticky`, `split`, `failover`, or `none` where no version was assigned.
     pub by: &'static str,
 }
@@ -39,9 +41,19 @@ impl SeriesKey {
             rule: "(other)".to_owned(),
             service: String::new(),
             version: String::new(),
+            canary: String::new(),
             by: "none",
         }
     }
+}
+
+/// What a rule's requests ask for, as it is written; shown beside a key, and no part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The first host, with `*.` where it is a wildcard; `_` for every host.
+    pub host: String,
+    /// The first path, or the regular expression.
+    pub path: String,
 }
 
 /// A version's share when a request was assigned: `weight` of `period`. Both are 0 where nothing was shared out.

@@ -1,6 +1,6 @@
 //! The series there are: found by key under a lock, bounded, and forgotten some time after their rule is gone.
 
-use super::series::{Series, SeriesKey, Share, Totals};
+use super::series::{Place, Series, SeriesKey, Share, Totals};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,22 @@ pub(super) struct SeriesTable {
 
 #[derive(Debug)]
 struct Known {
-    series: Arc<Series>,
+    kept: Kept,
     dead_since: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    series: Arc<Series>,
+    place: Arc<Place>,
+}
+
+/// A series that was used, added up.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) key: SeriesKey,
+    pub(super) place: Arc<Place>,
+    pub(super) totals: Totals,
 }
 
 impl SeriesTable {
@@ -45,18 +59,26 @@ impl SeriesTable {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn series(&self, key: &SeriesKey) -> Arc<Series> {
+    pub(super) fn series(&self, key: &SeriesKey, place: &Place) -> Arc<Series> {
         let mut known = self.lock();
-        if let Some(found) = known.get(key) {
-            return Arc::clone(&found.series);
+        if let Some(found) = known.get_mut(key) {
+            let kept = &mut found.kept;
+            if *kept.place != *place {
+                kept.place = Arc::new(place.clone());
+            }
+            return Arc::clone(&kept.series);
         }
         if known.len() >= self.series_max {
             self.overflows.fetch_add(1, Relaxed);
             return Arc::clone(&self.other);
         }
         let series = Arc::new(Series::new(self.workers));
-        let entry = Known {
+        let kept = Kept {
             series: Arc::clone(&series),
+            place: Arc::new(place.clone()),
+        };
+        let entry = Known {
+            kept,
             dead_since: None,
         };
         known.insert(key.clone(), entry);
@@ -89,24 +111,33 @@ impl SeriesTable {
     }
 
     /// Every series that was ever used, added up.
-    pub(super) fn totals(&self) -> Vec<(SeriesKey, Totals)> {
+    pub(super) fn counted(&self) -> Vec<Counted> {
         let mut list = self.list();
-        list.push((SeriesKey::other(), Arc::clone(&self.other)));
-        let totals = list.into_iter().map(|(key, series)| (key, series.totals()));
-        totals.filter(|(_, totals)| totals.begun > 0).collect()
+        let other = Kept {
+            series: Arc::clone(&self.other),
+            place: Arc::default(),
+        };
+        list.push((SeriesKey::other(), other));
+        let counted = list.into_iter().map(|(key, kept)| Counted {
+            key,
+            totals: kept.series.totals(),
+            place: kept.place,
+        });
+        counted.filter(|counted| counted.totals.begun > 0).collect()
     }
 
     /// The same by share, without what found no room.
     pub(super) fn by_share(&self) -> Vec<(SeriesKey, Vec<(Share, Totals)>)> {
         let list = self.list().into_iter();
-        list.map(|(key, series)| (key, series.by_share())).collect()
+        list.map(|(key, kept)| (key, kept.series.by_share()))
+            .collect()
     }
 
     /// The lock is kept for the list alone, as workers that install a table wait for it.
-    fn list(&self) -> Vec<(SeriesKey, Arc<Series>)> {
+    fn list(&self) -> Vec<(SeriesKey, Kept)> {
         let known = self.lock();
         let list = known.iter();
-        list.map(|(key, known)| (key.clone(), Arc::clone(&known.series)))
+        list.map(|(key, known)| (key.clone(), known.kept.clone()))
             .collect()
     }
 }
@@ -116,8 +147,8 @@ impl Known {
         let for_long = |since| now.saturating_duration_since(since) >= FORGET_AFTER;
         // Whoever holds the series can make shards: only when nobody does can the shards be looked at.
         self.dead_since.is_some_and(for_long)
-            && Arc::strong_count(&self.series) == 1
-            && !self.series.is_held()
+            && Arc::strong_count(&self.kept.series) == 1
+            && !self.kept.series.is_held()
     }
 }
 
@@ -133,11 +164,15 @@ mod tests {
         }
     }
 
+    fn series(table: &SeriesTable, rule: &str) -> Arc<Series> {
+        table.series(&key(rule), &Place::default())
+    }
+
     fn rules(table: &SeriesTable) -> Vec<String> {
         let mut rules: Vec<_> = table
-            .totals()
+            .counted()
             .into_iter()
-            .map(|(key, totals)| format!("{} {}", key.rule, totals.begun))
+            .map(|counted| format!("{} {}", counted.key.rule, counted.totals.begun))
             .collect();
         rules.sort();
         rules
@@ -147,7 +182,7 @@ mod tests {
     fn beyond_the_bound_one_series_takes_all() {
         let table = SeriesTable::new(1, 2);
         for rule in ["a", "b", "c", "a", "d"] {
-            table.series(&key(rule)).shard(Share::default(), 0).begin();
+            series(&table, rule).shard(Share::default(), 0).begin();
         }
         assert_eq!(rules(&table), ["(other) 2", "a 2", "b 1"]);
         assert_eq!((table.len(), table.overflows()), (2, 2));
@@ -156,9 +191,9 @@ mod tests {
     #[test]
     fn a_series_is_forgotten_some_time_after_its_rule() {
         let table = SeriesTable::new(1, 9);
-        let shard = table.series(&key("held")).shard(Share::default(), 0);
+        let shard = series(&table, "held").shard(Share::default(), 0);
         for rule in ["a", "b", "back", "held"] {
-            table.series(&key(rule)).shard(Share::default(), 0).begin();
+            series(&table, rule).shard(Share::default(), 0).begin();
         }
         let start = Instant::now();
         table.mark(|key| key.rule == "a", start);

@@ -11,6 +11,7 @@ fn key(version: &str) -> SeriesKey {
         rule: "shop/web \"a\\b\"\n/cart".to_owned(),
         service: "cart".to_owned(),
         version: version.to_owned(),
+        canary: "shop-next-80".to_owned(),
         by: "split",
     }
 }
@@ -35,7 +36,9 @@ fn check(samples: &HashMap<String, f64>, name: &str, expected: f64) {
 #[test]
 fn a_request_is_rendered_under_every_name() {
     let metrics = Metrics::new(2);
-    let shard = metrics.series(&key("canary")).shard(Share::default(), 1);
+    let shard = metrics
+        .series(&key("canary"), &Place::default())
+        .shard(Share::default(), 1);
     shard.begin();
     shard.begin();
     shard.finish(&Outcome {
@@ -47,7 +50,7 @@ fn a_request_is_rendered_under_every_name() {
         bytes_out: 34,
     });
     let samples = parse(&metrics.render());
-    let labels = r#"namespace="shop",ingress="web",rule="shop/web \"a\\b\"\n/cart",service="cart",version="canary",by="split""#;
+    let labels = r#"namespace="shop",ingress="web",rule="shop/web \"a\\b\"\n/cart",service="cart",version="canary",canary="shop-next-80",by="split""#;
     for (name, more, expected) in [
         ("requests_total", r#",code="504""#, 1.0),
         (
@@ -137,7 +140,9 @@ fn the_page_lists_exactly_what_is_registered() {
 }
 
 fn is_metric(name: &str) -> bool {
-    name.starts_with("haldane_") || name.starts_with("process_")
+    ["haldane_", "nginx_ingress_controller_", "process_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 #[test]

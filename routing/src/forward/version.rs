@@ -12,6 +12,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Version {
     name: Box<str>,
+    canary: Box<str>,
     weight: u64,
     index: BackendIndex,
     backend: Arc<Backend>,
@@ -22,6 +23,12 @@ impl Version {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What metrics call the canary Ingress's upstream; empty where none brought this version.
+    #[must_use]
+    pub fn canary(&self) -> &str {
+        &self.canary
     }
 
     /// Its share is this divided by the sum over the rule's versions.
@@ -117,6 +124,7 @@ pub(super) fn parse_all(
         let (index, backend) = backend?;
         Some(Version {
             name: name.map(|()| &*spec.name)?.into(),
+            canary: spec.canary.as_str().into(),
             weight: spec.weight,
             index,
             backend,

@@ -64,6 +64,7 @@ fn versions() {
         name: name.to_owned(),
         weight: 1,
         backend: backend.to_owned(),
+        ..VersionSpec::default()
     };
     check_forward(|_| (), "none");
     check_forward(

@@ -183,6 +183,7 @@ pub(crate) fn split(versions: &str, change: impl FnOnce(&mut ForwardSpec)) -> Ta
             name: name.to_owned(),
             weight: weight.parse().unwrap(),
             backend: backend.clone(),
+            ..VersionSpec::default()
         });
         backends.push(BackendSpec {
             name: backend,

@@ -46,6 +46,7 @@ fn rule(versions: &[(&str, u64, SocketAddr)]) -> RuleSpec {
         name: (*name).to_owned(),
         weight: *weight,
         backend: (*name).to_owned(),
+        ..VersionSpec::default()
     };
     let origin = OriginSpec {
         namespace: "shop".to_owned(),

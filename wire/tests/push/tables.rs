@@ -18,6 +18,7 @@ pub(crate) fn rule(name: &str, weights: &[u64]) -> RuleSpec {
         name: format!("v{index}"),
         weight: *weight,
         backend: format!("{name} v{index}"),
+        ..VersionSpec::default()
     };
     RuleSpec {
         id: name.to_owned(),

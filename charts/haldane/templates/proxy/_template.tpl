@@ -110,6 +110,9 @@ spec:
 {{- if $proxy.accessLog }}
 - --access-log=-
 {{- end }}
+{{- if not $proxy.nginxMetrics }}
+- --nginx-metrics=false
+{{- end }}
 {{- end -}}
 
 {{- define "haldane.proxy.ports" -}}
