@@ -8,6 +8,7 @@ mod api_server;
 mod delay;
 mod freeze;
 mod mistakes;
+mod orders;
 mod outage;
 mod shop;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         delay::annotations_are_live_on_every_proxy,
         mistakes::what_is_wrong_changes_nothing_else,
         freeze::no_proxy_takes_an_older_table,
+        orders::each_is_written_for_the_version_that_is_meant,
         outage::traffic_survives_the_control_plane,
     ])
 }
