@@ -87,16 +87,18 @@ impl Follow {
         let connector = Connector::new(&self);
         let mut backoff = Backoff::default();
         loop {
+            let mut near = false;
             for address in connector.addresses().await {
                 let begun = tokio::time::Instant::now();
                 let ended = self.follow_once(&connector, address, &mut applier).await;
                 metrics.connected.set(0);
+                near |= ended.is_by_controller();
                 tracing::warn!(%address, reason = %ended, "the controller is not followed");
                 if begun.elapsed() >= GOOD_STREAM {
                     backoff = Backoff::default();
                 }
             }
-            tokio::time::sleep(backoff.next_wait()).await;
+            tokio::time::sleep(backoff.next_wait(near)).await;
         }
     }
 

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 const BATCH_MAX: usize = 10_000;
 
 /// How many Secrets are watched: each is a connection of its own. Others count as not there.
-const SECRETS_MAX: usize = 1_000;
+pub(crate) const SECRETS_MAX: usize = 1_000;
 
 /// What the last build came to.
 #[derive(Clone, Debug, Default)]

@@ -33,6 +33,8 @@ pub(crate) struct Watch {
     pub(crate) metrics: Metrics,
     /// How long the API server keeps a watch before it ends it, in seconds.
     pub(crate) watch_s: u32,
+    /// How many watches fail together when the API server does.
+    pub(crate) among: usize,
 }
 
 /// Watches until nobody takes the changes any more.
@@ -40,7 +42,7 @@ pub(crate) async fn run<K>(watch: Watch, api: Api<K>)
 where
     K: Resource + Watched + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::among(watch.among);
     while watch.follow(&api, &mut backoff).await.is_ok() {
         watch.metrics.watch_restarted(watch.scope.kind);
     }

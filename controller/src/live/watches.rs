@@ -2,6 +2,7 @@
 
 use super::change::{Change, Scope, Seen};
 use super::form::Watched;
+use super::keeper::SECRETS_MAX;
 use super::metrics::Metrics;
 use super::name::{Kind, ObjectName};
 use super::watch::{self, Watch};
@@ -17,6 +18,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch as channel};
 use tokio::task::{AbortHandle, JoinSet};
+
+/// The kinds that are watched in each namespace.
+const KINDS: usize = 4;
 
 /// What every watch is given.
 #[derive(Clone)]
@@ -34,13 +38,13 @@ pub(crate) struct Running {
     pub(crate) tasks: JoinSet<()>,
     /// Asks a watch to list once more.
     pub(crate) again: HashMap<Scope, Arc<Notify>>,
+    /// How many they are.
+    among: usize,
 }
 
 impl Watches {
     /// Watches what a table is made from, in these namespaces or, where none is given, in all.
     pub(crate) fn start(&self, namespaces: &[String]) -> Running {
-        let mut running = Running::default();
-        self.start_classes(&mut running);
         let everywhere = [None];
         let named: Vec<_> = namespaces.iter().map(|name| Some(name.as_str())).collect();
         let places = if named.is_empty() {
@@ -48,6 +52,11 @@ impl Watches {
         } else {
             &named
         };
+        let mut running = Running {
+            among: 1 + KINDS * places.len(),
+            ..Running::default()
+        };
+        self.start_classes(&mut running);
         for place in places {
             self.start_kind::<Ingress>(Kind::Ingress, *place, &mut running);
             self.start_kind::<Service>(Kind::Service, *place, &mut running);
@@ -80,18 +89,19 @@ impl Watches {
     where
         K: Resource + Watched + Clone + DeserializeOwned + Debug + Send + 'static,
     {
-        let watch = self.watch(scope.clone());
+        let watch = self.watch(scope.clone(), running.among);
         running.again.insert(scope, watch.again.clone());
         running.tasks.spawn(watch::run(watch, api));
     }
 
-    fn watch(&self, scope: Scope) -> Watch {
+    fn watch(&self, scope: Scope, among: usize) -> Watch {
         Watch {
             scope,
             seen: self.seen.clone(),
             again: Arc::default(),
             metrics: self.metrics.clone(),
             watch_s: self.watch_s,
+            among,
         }
     }
 
@@ -133,7 +143,7 @@ impl Watches {
 
     fn watch_secret(&self, name: &ObjectName, tasks: &mut JoinSet<()>) -> AbortHandle {
         let api = Api::<Secret>::namespaced(self.client.clone(), &name.namespace);
-        tasks.spawn(watch::run(self.watch(Scope::one(name)), api))
+        tasks.spawn(watch::run(self.watch(Scope::one(name), SECRETS_MAX), api))
     }
 
     async fn leave(&self, name: &ObjectName) {

@@ -43,6 +43,13 @@ pub(super) enum Ended {
     Refused(#[from] Fault),
 }
 
+impl Ended {
+    /// Whether there was a controller.
+    pub(super) fn is_by_controller(&self) -> bool {
+        matches!(self, Self::TurnedAway(_) | Self::ByController(_))
+    }
+}
+
 /// A stream that stands.
 struct Session<'a> {
     say: mpsc::Sender<FromProxy>,
