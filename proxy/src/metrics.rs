@@ -162,7 +162,7 @@ impl Metrics {
 
     /// The same apart for each share that a version had lately: what a controller weighs.
     #[must_use]
-    pub fn by_share(&self) -> Vec<(SeriesKey, Vec<(Share, Totals)>)> {
+    pub fn by_share(&self) -> Vec<(SeriesKey, Vec<(Share, haldane_wire::Totals)>)> {
         self.series.by_share()
     }
 

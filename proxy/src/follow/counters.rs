@@ -1,8 +1,8 @@
 //! What workers counted, as it is sent: the series that moved since they were sent last.
 
-use crate::metrics::{Metrics, SeriesKey, Share, Totals};
+use crate::metrics::{Metrics, SeriesKey, Share};
 use haldane_routing::By;
-use haldane_wire::{Series, SeriesId};
+use haldane_wire::{Series, SeriesId, Totals};
 use std::collections::HashMap;
 
 /// What one stream was told. There are as many series as the process keeps, and no more.
@@ -32,8 +32,8 @@ impl Told {
 }
 
 /// A version that first a canary Ingress brought and then its main has two keys here and one name there.
-fn by_id(metrics: &Metrics) -> HashMap<SeriesId, haldane_wire::Totals> {
-    let mut all = HashMap::<_, haldane_wire::Totals>::new();
+fn by_id(metrics: &Metrics) -> HashMap<SeriesId, Totals> {
+    let mut all = HashMap::<_, Totals>::new();
     for Series { id, totals } in metrics.by_share().into_iter().flat_map(series) {
         *all.entry(id).or_default() += &totals;
     }
@@ -54,11 +54,7 @@ fn series((key, shares): (SeriesKey, Vec<(Share, Totals)>)) -> Vec<Series> {
             weight: share.weight,
             period: share.period,
         },
-        totals: haldane_wire::Totals {
-            outcomes: totals.judged,
-            latency: *totals.duration.buckets(),
-            latency_sum_ns: totals.duration.sum_ns(),
-        },
+        totals,
     };
     shares.into_iter().map(at).collect()
 }

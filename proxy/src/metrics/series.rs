@@ -5,13 +5,18 @@ use super::cell::{Cell, Own};
 use super::code::{Code, CodeCells};
 use super::histogram::{HistogramCells, HistogramTotals};
 use super::outcome::{ErrorClass, Outcome};
-use haldane_wire::Outcome as Judgement;
+use haldane_wire::{Outcome as Judgement, Totals as Told};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Shares of one version that are kept apart: the one in force, and those before until a controller has certainly heard
-/// of them. What was counted under older ones is kept in one sum.
+/// Shares of one version that workers count at: the one in force, and those before while requests still run. What was
+/// counted under others is kept as one sum for each, without a shard for each worker.
 const SHARES_MAX: usize = 4;
+
+/// Shares of one version that a process tells apart in its life: more than every whole percent, at 200 bytes each. What
+/// comes beyond counts at no share (0 of 0), and says so. None is ever given up for another: it might come back, and a
+/// total that began anew would look like one that had been told already.
+const SHARES_KNOWN_MAX: usize = 128;
 
 /// What a series counts: the labels of every `haldane_request*` metric.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,8 +81,10 @@ pub struct Series {
 struct Shares {
     /// The latest last.
     kept: Vec<(Share, Shards)>,
-    /// What was counted under shares that are not kept any more.
+    /// What was counted under shares while they were kept, before they were not.
     past: Totals,
+    /// The same as the controller is told it, share by share.
+    earlier: Vec<(Share, Told)>,
 }
 
 /// A shard for each worker.
@@ -129,14 +136,14 @@ impl Series {
         totals
     }
 
-    /// What was counted at each share that is kept.
-    pub(super) fn by_share(&self) -> Vec<(Share, Totals)> {
-        let totals = |(share, shards): &(Share, Shards)| {
-            let mut totals = Totals::default();
-            totals.add_all(shards);
-            (*share, totals)
-        };
-        self.lock().kept.iter().map(totals).collect()
+    /// What was counted at each share there ever was. Their sum is all that was counted.
+    pub(super) fn by_share(&self) -> Vec<(Share, Told)> {
+        let shares = self.lock();
+        let mut all = shares.earlier.clone();
+        for (share, shards) in &shares.kept {
+            add_told(&mut all, *share, &Totals::of(shards).told());
+        }
+        all
     }
 
     fn lock(&self) -> MutexGuard<'_, Shares> {
@@ -151,11 +158,20 @@ impl Shares {
         if let Some(place) = self.kept.iter().position(|(kept, _)| *kept == share) {
             return place;
         }
-        if self.kept.len() >= SHARES_MAX && !self.forget_one() {
-            // Requests that last for hours hold all of them: what is new counts at no share rather than at a wrong one.
+        // Requests that last for hours hold all of them, or there were too many: what is new counts at no share rather than
+        // at a wrong one.
+        if !self.has_known(share) || self.kept.len() >= SHARES_MAX && !self.forget_one() {
             return self.place_of_none(workers);
         }
         self.push(share, workers)
+    }
+
+    /// Whether a share is known, or there is room to know it.
+    fn has_known(&self, share: Share) -> bool {
+        let is_earlier = |share: &Share| self.earlier.iter().any(|(known, _)| known == share);
+        let kept = self.kept.iter().map(|(kept, _)| kept);
+        let known = self.earlier.len() + kept.filter(|kept| !is_earlier(kept)).count();
+        known < SHARES_KNOWN_MAX || is_earlier(&share)
     }
 
     fn place_of_none(&mut self, workers: usize) -> usize {
@@ -176,9 +192,17 @@ impl Shares {
         let Some(place) = place else {
             return false;
         };
-        let (_, shards) = self.kept.remove(place);
+        let (share, shards) = self.kept.remove(place);
         self.past.add_all(&shards);
+        add_told(&mut self.earlier, share, &Totals::of(&shards).told());
         true
+    }
+}
+
+fn add_told(all: &mut Vec<(Share, Told)>, share: Share, told: &Told) {
+    match all.iter_mut().find(|(known, _)| *known == share) {
+        Some((_, sum)) => *sum += told,
+        None => all.push((share, *told)),
     }
 }
 
@@ -269,6 +293,21 @@ impl Totals {
     #[must_use]
     pub fn of_error(&self, class: ErrorClass) -> u64 {
         self.errors[class.index()]
+    }
+
+    fn of(shards: &Shards) -> Self {
+        let mut totals = Self::default();
+        totals.add_all(shards);
+        totals
+    }
+
+    /// What of it the controller is told.
+    fn told(&self) -> Told {
+        Told {
+            outcomes: self.judged,
+            latency: *self.duration.buckets(),
+            latency_sum_ns: self.duration.sum_ns(),
+        }
     }
 
     fn add_all(&mut self, shards: &Shards) {
@@ -369,7 +408,7 @@ mod tests {
     fn kept(series: &Series) -> Vec<(u64, u64)> {
         let shares = series.by_share().into_iter();
         shares
-            .map(|(share, totals)| (share.weight, totals.finished))
+            .map(|(share, told)| (share.weight, told.requests()))
             .collect()
     }
 
@@ -384,20 +423,49 @@ mod tests {
     }
 
     #[test]
-    fn old_shares_are_forgotten_but_not_what_was_counted() {
+    fn old_shares_keep_what_was_counted_and_go_on_from_there() {
         let series = Series::new(1);
-        let held = count_at(&series, 1);
-        for weight in 2..=9 {
+        for weight in (1..=9).chain([2, 9, 2]) {
             count_at(&series, weight);
         }
-        assert_eq!(kept(&series), [(1, 1), (7, 1), (8, 1), (9, 1)]);
+        let mut all = kept(&series);
+        all.sort_unstable();
+        let twice_or_more = [
+            (1, 1),
+            (2, 3),
+            (3, 1),
+            (4, 1),
+            (5, 1),
+            (6, 1),
+            (7, 1),
+            (8, 1),
+            (9, 2),
+        ];
+        assert_eq!(all, twice_or_more);
+        assert_eq!(series.lock().kept.len(), SHARES_MAX);
         assert_eq!(
             (series.totals().finished, series.totals().judged[0]),
-            (9, 9)
+            (12, 12)
         );
-        drop(held);
-        count_at(&series, 10);
-        assert_eq!(kept(&series), [(7, 1), (8, 1), (9, 1), (10, 1)]);
+    }
+
+    #[test]
+    fn what_is_told_of_a_share_never_shrinks_and_sums_are_true() {
+        let series = Series::new(1);
+        let mut before = std::collections::HashMap::new();
+        for turn in 0..1_000_u64 {
+            count_at(&series, 1 + turn * 7 % 150);
+            let told = kept(&series);
+            assert!(
+                told.iter()
+                    .all(|(weight, count)| before.get(weight) <= Some(count))
+            );
+            before = told.into_iter().collect();
+            assert_eq!(before.values().sum::<u64>(), turn + 1);
+        }
+        // All that are known, and none.
+        assert_eq!(series.by_share().len(), SHARES_KNOWN_MAX + 1);
+        assert_eq!(series.totals().finished, 1_000);
     }
 
     #[test]

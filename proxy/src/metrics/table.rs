@@ -1,13 +1,15 @@
 //! The series there are: found by key under a lock, bounded, and forgotten some time after their rule is gone.
 
 use super::series::{Place, Series, SeriesKey, Share, Totals};
+use haldane_wire::Totals as Told;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Series that a process keeps. At about 0.9 KiB for each worker, 4 workers hold 36 MiB if no weight ever moves, and four
-/// times as much at most; a scrape is then some tens of megabytes, which Prometheus still takes.
+/// times as much at most; the sums of all the shares that a series ever had are up to 25 KiB more. A scrape is then some
+/// tens of megabytes, which Prometheus still takes.
 pub const SERIES_MAX: usize = 10_000;
 
 /// How long a series outlives its rule: five scrapes at Prometheus' usual minute, so that the last counts are seen.
@@ -127,7 +129,7 @@ impl SeriesTable {
     }
 
     /// The same by share, without what found no room.
-    pub(super) fn by_share(&self) -> Vec<(SeriesKey, Vec<(Share, Totals)>)> {
+    pub(super) fn by_share(&self) -> Vec<(SeriesKey, Vec<(Share, Told)>)> {
         let list = self.list().into_iter();
         list.map(|(key, kept)| (key, kept.series.by_share()))
             .collect()
