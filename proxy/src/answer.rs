@@ -46,6 +46,8 @@ pub(crate) struct Routed {
     pub(crate) rule: Rc<LocalRule>,
     /// Until the request is on its way, the snapshot is not fully replaced.
     pub(crate) unsent: Cell<Option<Unsent>>,
+    /// The path that the upstream sees, where the rule rewrites it.
+    pub(crate) rewritten: Cell<Option<String>>,
 }
 
 /// Why a request that is sound is under no rule.
@@ -159,15 +161,6 @@ fn refuse(worker: &Worker, refusal: Refusal) -> Response<Body> {
     respond::plain(response)
 }
 
-impl Routed {
-    /// The path that the upstream sees, where the rule rewrites it.
-    pub(crate) fn rewritten(&self, call: &Call) -> Option<String> {
-        let rewrite = self.rule.rule().filters().rewrite()?;
-        let found = self.local.snapshot.table.find(&call.view(&self.local))?;
-        Some(rewrite.apply(call.parts.uri.path(), found.path))
-    }
-}
-
 impl Call {
     /// On the heap, for everything below works on it where it is.
     fn admit(
@@ -234,6 +227,8 @@ impl Call {
         let Some(found) = local.snapshot.table.find(&self.view(&local)) else {
             return Err(Unrouted::by(&local.snapshot));
         };
+        let rewrite = found.rule.filters().rewrite();
+        let rewritten = rewrite.map(|rewrite| rewrite.apply(self.parts.uri.path(), found.path));
         let index = found.index;
         let rule = local.rule(index, &self.worker);
         if rule.sees_told {
@@ -241,6 +236,7 @@ impl Call {
         }
         Ok(Routed {
             unsent: Cell::new(Some(local.unsent())),
+            rewritten: Cell::new(rewritten),
             rule,
             local,
         })

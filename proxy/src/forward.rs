@@ -95,7 +95,7 @@ async fn exchange(
     let affinity = Affinity::of(call, forward);
     let body = intake(call, routed, record, forward.timeouts().idle);
     let body = Deadline::keep(deadline, body).await??;
-    let rewritten = routed.rewritten(call);
+    let rewritten = routed.rewritten.take();
     outgoing::edit(call, routed.rule.rule().filters());
     let call = &*call;
     let outgoing = outgoing::prepare(call, (forward, deadline), rewritten, record.request.clone());
