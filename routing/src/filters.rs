@@ -104,6 +104,18 @@ impl Filters {
         !within(&self.deny) && (self.allow.is_empty() || within(&self.allow))
     }
 
+    /// The networks that clients must be in; all, where there are none.
+    #[must_use]
+    pub fn allowed(&self) -> &[IpNet] {
+        &self.allow
+    }
+
+    /// The networks that clients must not be in.
+    #[must_use]
+    pub fn denied(&self) -> &[IpNet] {
+        &self.deny
+    }
+
     /// Limits per client address.
     #[must_use]
     pub fn rate(&self) -> Option<&RateSpec> {

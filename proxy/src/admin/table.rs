@@ -4,8 +4,9 @@
 //! texts it answers with) is not told unless somebody adds it on purpose.
 
 use haldane_routing::filters::HeaderEdits;
-use haldane_routing::spec::{Address, OnEmpty, OriginSpec, Protocol, RetrySpec};
+use haldane_routing::spec::{Address, MatchSpec, OnEmpty, OriginSpec, Protocol, RetrySpec};
 use haldane_routing::{Action, Backend, Filters, Forward, Mirror, Rule, Sticky, Table, Version};
+use ipnet::IpNet;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -21,9 +22,19 @@ struct ShownTable<'a> {
 struct ShownRule<'a> {
     id: &'a str,
     origin: &'a OriginSpec,
+    /// As written.
+    matches: &'a [MatchSpec],
     action: ShownAction<'a>,
+    /// Who may come, and who may not.
+    networks: ShownNetworks,
     /// The names of those that do something.
     filters: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ShownNetworks {
+    allow: Vec<String>,
+    deny: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -113,8 +124,18 @@ fn shown_rule<'a>(rule: &'a Rule, backends: &'a [Arc<Backend>]) -> ShownRule<'a>
     ShownRule {
         id: rule.id(),
         origin: rule.origin(),
+        matches: rule.matches(),
         action: shown_action(rule.action(), backends),
+        networks: shown_networks(rule.filters()),
         filters: active(rule.filters()),
+    }
+}
+
+fn shown_networks(filters: &Filters) -> ShownNetworks {
+    let texts = |networks: &[IpNet]| networks.iter().map(ToString::to_string).collect();
+    ShownNetworks {
+        allow: texts(filters.allowed()),
+        deny: texts(filters.denied()),
     }
 }
 
@@ -156,7 +177,6 @@ fn shown_sticky(sticky: &Sticky) -> ShownSticky<'_> {
     }
 }
 
-/// Allowed and denied networks are not among them, as a table only tells whether it admits an address.
 fn active(filters: &Filters) -> Vec<&'static str> {
     let edits = |edits: &HeaderEdits| {
         !(edits.remove().is_empty() && edits.set().is_empty() && edits.add().is_empty())

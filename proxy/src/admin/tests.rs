@@ -2,9 +2,9 @@
 
 use super::*;
 use haldane_routing::spec::{
-    ActionSpec, Address, BackendSpec, BasicAuthSpec, CertificateSpec, EndpointSpec, EndpointState,
-    ExternalAuthSpec, FiltersSpec, ForwardSpec, HeaderEditsSpec, MatchSpec, MirrorSpec, OriginSpec,
-    PathSpec, RuleSpec, StickySpec, TableSpec, VersionSpec,
+    ActionSpec, Address, BackendSpec, BasicAuthSpec, CertificateSpec, ConditionSpec, EndpointSpec,
+    EndpointState, ExternalAuthSpec, FiltersSpec, ForwardSpec, HeaderEditsSpec, MatchSpec,
+    MirrorSpec, OriginSpec, PathSpec, RuleSpec, StickySpec, TableSpec, VersionSpec,
 };
 use serde_json::Value;
 
@@ -115,7 +115,10 @@ fn secretive() -> TableSpec {
         set: vec![("x-api-key".to_owned(), "SECRET1".to_owned())],
         add: vec![("x-other".to_owned(), "SECRET2".to_owned())],
     };
+    let network = |text: &str| text.parse().expect("a network of the test");
     let filters = FiltersSpec {
+        allow: vec![network("10.0.0.0/8"), network("2001:db8::/32")],
+        deny: vec![network("10.9.0.0/16")],
         basic_auth: Some(BasicAuthSpec {
             realm: "shop".to_owned(),
             users: vec![
@@ -161,6 +164,7 @@ fn rule(id: &str, path: &str, action: ActionSpec, filters: FiltersSpec) -> RuleS
         },
         matches: vec![MatchSpec {
             path: PathSpec::Prefix(path.to_owned()),
+            conditions: vec![ConditionSpec::Method(vec!["GET".to_owned()])],
             ..MatchSpec::default()
         }],
         action,
@@ -199,6 +203,13 @@ fn the_table_is_shown_without_its_secrets() {
     let of_rule = &shown["rules"][0];
     assert_eq!(of_rule["id"], "shop/web /");
     assert_eq!(of_rule["origin"]["name"], "web");
+    let written = serde_json::to_value(&secretive().rules[0].matches).unwrap();
+    assert_eq!(of_rule["matches"], written);
+    assert_eq!(written[0]["path"]["prefix"], "/");
+    let networks = serde_json::json!({
+        "allow": ["10.0.0.0/8", "2001:db8::/32"], "deny": ["10.9.0.0/16"],
+    });
+    assert_eq!(of_rule["networks"], networks);
     let version = &of_rule["action"]["forward"]["versions"][0];
     assert_eq!(
         (&version["name"], &version["weight"], &version["backend"]),
