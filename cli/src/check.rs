@@ -38,10 +38,27 @@ fn print_text(loaded: &Loaded) {
     for problem in &loaded.problems {
         println!("{problem}");
     }
-    let rules = loaded.table.rules.len();
-    let backends = loaded.table.backends.len();
     println!(
-        "{rules} rules over {backends} backends, {} problems",
-        loaded.problems.len()
+        "{} over {}, {}",
+        counted(loaded.table.rules.len(), "rule"),
+        counted(loaded.table.backends.len(), "backend"),
+        counted(loaded.problems.len(), "problem")
     );
+}
+
+/// Such as `1 rule` or `2 rules`.
+fn counted(count: usize, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let shown = [0, 1, 2].map(|count| counted(count, "rule"));
+        assert_eq!(shown, ["0 rules", "1 rule", "2 rules"]);
+    }
 }

@@ -5,7 +5,7 @@ use crate::forward::By;
 use crate::spec::{Address, OnEmpty};
 use std::fmt;
 
-/// Endpoints named on one line; the number of all is given anyway.
+/// Endpoints named on one line; of the others, how many they are.
 const ENDPOINTS_NAMED_MAX: usize = 3;
 
 impl fmt::Display for Explanation {
@@ -115,6 +115,10 @@ impl fmt::Display for Share {
         named.into_iter().try_for_each(|address| match address {
             Address::Socket(address) => write!(f, " {address}"),
             Address::Name(name, port) => write!(f, " {name}:{port}"),
-        })
+        })?;
+        match self.endpoints.len().saturating_sub(ENDPOINTS_NAMED_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
