@@ -1,7 +1,7 @@
 //! An authority that signs for both sides of the push, and credentials in files.
 
+use haldane_bed::certificates::Subject;
 use haldane_wire::Credentials;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -14,10 +14,7 @@ pub const CONTROLLER: &str = "haldane-controller.haldane.svc";
 const GOOD_YEAR: i32 = 2100;
 
 /// An authority of a name.
-pub struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
+pub struct Authority(haldane_bed::certificates::Authority);
 
 impl Authority {
     /// A new one.
@@ -25,13 +22,7 @@ impl Authority {
     /// # Errors
     /// When there is no key for it.
     pub fn new(name: &str) -> anyhow::Result<Self> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let pem = params.self_signed(&key)?.pem();
-        let issuer = Issuer::new(params, key);
-        Ok(Self { pem, issuer })
+        haldane_bed::certificates::Authority::new(name).map(Self)
     }
 
     /// What somebody of this name shows, who trusts `trusted`.
@@ -51,15 +42,15 @@ impl Authority {
     }
 
     fn until(&self, year: i32, name: &str, trusted: &Self) -> anyhow::Result<Credentials> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new([name.to_owned()])?;
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
-        let chain = params.signed_by(&key, &self.issuer)?.pem();
+        let issued = self.0.issue(Subject {
+            names: &[name],
+            last_year: Some(year),
+            ..Subject::default()
+        })?;
         Ok(Credentials {
-            chain_pem: chain.into_bytes(),
-            key_pem: key.serialize_pem().into_bytes(),
-            authorities_pem: trusted.pem.clone().into_bytes(),
+            chain_pem: issued.certificate.into_bytes(),
+            key_pem: issued.key.into_bytes(),
+            authorities_pem: trusted.0.pem().as_bytes().to_vec(),
         })
     }
 }

@@ -2,8 +2,11 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
+
+/// The year that certificates begin with whose end is given.
+const FIRST_YEAR: i32 = 2020;
 
 /// A certificate authority.
 pub struct Authority {
@@ -29,6 +32,8 @@ pub struct Subject<'s> {
     pub organization: Option<&'s str>,
     /// DNS names and IP addresses.
     pub names: &'s [&'s str],
+    /// The year that it ends with; one that nobody will see, where absent.
+    pub last_year: Option<i32>,
 }
 
 impl Authority {
@@ -76,6 +81,10 @@ impl Authority {
             ExtendedKeyUsagePurpose::ClientAuth,
             ExtendedKeyUsagePurpose::ServerAuth,
         ];
+        if let Some(year) = subject.last_year {
+            params.not_before = date_time_ymd(FIRST_YEAR, 1, 1);
+            params.not_after = date_time_ymd(year, 1, 1);
+        }
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Issued {
