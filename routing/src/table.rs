@@ -59,8 +59,7 @@ impl Table {
 
     /// The rule that a request falls under: of those that match, the first by precedence.
     ///
-    /// Costs a few look-ups by hash for the host and one by bisection for each element of the path, however many rules
-    /// there are; only regular expressions of the same host are tried one by one. Allocates nothing, unless a
+    /// Costs a few look-ups by hash for the host and one for each element of the path, however many rules there are; only regular expressions of the same host are tried one by one. Allocates nothing, unless a
     /// condition joins the lines of a header or decodes a parameter.
     #[must_use]
     pub fn find<'t>(&'t self, request: &RequestView<'_>) -> Option<Found<'t>> {

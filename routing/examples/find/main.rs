@@ -1,15 +1,16 @@
 //! Measures what a table costs: finding a rule in a small and in a large one, choosing a version, building and rebuilding.
+//! Then large tables are held against one of one route, in rounds that take turns.
 //!
 //! `cargo run --release -p haldane-routing --example find`
 
-use haldane_routing::spec::{
-    ActionSpec, BackendSpec, ForwardSpec, HostSpec, MatchSpec, OriginSpec, PathSpec, RuleSpec,
-    StickySpec, TableSpec, VersionSpec,
-};
-use haldane_routing::{Action, RequestView, Table, TicketKey};
-use http::{HeaderMap, HeaderValue, Method};
+mod compare;
+mod table;
+
+use haldane_routing::{Action, Table, TicketKey};
+use http::{HeaderMap, HeaderValue};
 use std::hint::black_box;
 use std::time::Instant;
+use table::{host_name, path_name, request, spec};
 
 const LOOKUPS: u32 = 2_000_000;
 
@@ -30,57 +31,7 @@ fn main() {
             choose(&table, &key, &known_user(&table, &key)),
         );
     }
-}
-
-fn spec(hosts: usize, paths: usize) -> TableSpec {
-    let backend = |name: &str| BackendSpec {
-        name: name.to_owned(),
-        endpoints: vec![haldane_routing::spec::EndpointSpec {
-            address: haldane_routing::spec::Address::Socket(([127, 0, 0, 1], 80).into()),
-            state: haldane_routing::spec::EndpointState::Ready,
-        }],
-        ..BackendSpec::default()
-    };
-    let all = (0..hosts).flat_map(|host| (0..paths).map(move |path| rule(host, path)));
-    TableSpec {
-        rules: all.collect(),
-        backends: vec![backend("stable"), backend("canary")],
-        ..TableSpec::default()
-    }
-}
-
-fn rule(host: usize, path: usize) -> RuleSpec {
-    let version = |name: &str, weight| VersionSpec {
-        name: name.to_owned(),
-        weight,
-        backend: name.to_owned(),
-        ..VersionSpec::default()
-    };
-    let forward = ForwardSpec {
-        versions: vec![version("stable", 90), version("canary", 10)],
-        sticky: Some(StickySpec::Cookie("ticket".to_owned())),
-        ..ForwardSpec::default()
-    };
-    let matched = MatchSpec {
-        host: HostSpec::Exact(host_name(host)),
-        path: PathSpec::Prefix(path_name(path)),
-        conditions: Vec::new(),
-    };
-    RuleSpec {
-        id: format!("{host} {path}"),
-        origin: OriginSpec::default(),
-        matches: vec![matched],
-        action: ActionSpec::Forward(Box::new(forward)),
-        filters: haldane_routing::spec::FiltersSpec::default(),
-    }
-}
-
-fn host_name(host: usize) -> String {
-    format!("shop-{host}.example.com")
-}
-
-fn path_name(path: usize) -> String {
-    format!("/api/v1/service-{path}")
+    compare::all();
 }
 
 /// Nanoseconds for one look-up, over requests spread over the table.
@@ -121,18 +72,6 @@ fn known_user(table: &Table, key: &TicketKey) -> HeaderMap {
     let cookie = format!("ticket={}", ticket.unwrap_or_default());
     let value = HeaderValue::from_str(&cookie).expect("a ticket is ASCII");
     HeaderMap::from_iter([(http::header::COOKIE, value)])
-}
-
-fn request<'a>(host: &'a str, path: &'a str, headers: &'a HeaderMap) -> RequestView<'a> {
-    RequestView {
-        method: &Method::GET,
-        host,
-        path,
-        query: None,
-        headers,
-        source: std::net::IpAddr::from([127, 0, 0, 1]),
-        country: None,
-    }
 }
 
 fn time(mut once: impl FnMut(usize)) -> f64 {

@@ -9,7 +9,11 @@ use crate::path::{PathMatch, elements};
 use crate::pattern;
 use crate::request::RequestView;
 use crate::rule::{Alternative, Rule};
+use foldhash::HashMap;
 use std::sync::Arc;
+
+/// How many children are compared one by one: as many comparisons cost about as much as hashing an element.
+const FEW_MAX: usize = 8;
 
 /// An alternative of a rule that is to be put into the tree.
 pub(super) struct Candidate<'r> {
@@ -37,13 +41,20 @@ pub(super) struct Paths {
 /// A path, by its elements.
 #[derive(Debug, Default)]
 struct Node {
-    /// Sorted by element.
-    children: Vec<(Box<str>, usize)>,
+    children: Children,
     /// For this path only.
     exact: Vec<Entry>,
     /// For this path and all below it.
     prefix: Vec<Entry>,
     parent: Option<usize>,
+}
+
+/// Where the next element leads.
+#[derive(Debug)]
+enum Children {
+    /// Compared one by one, in no order.
+    Few(Vec<(Box<str>, usize)>),
+    Many(HashMap<Box<str>, usize>),
 }
 
 #[derive(Debug)]
@@ -95,20 +106,16 @@ impl Paths {
     }
 
     fn child(&mut self, parent: usize, element: &str) -> usize {
-        match self.nodes[parent].place_of(element) {
-            Ok(place) => self.nodes[parent].children[place].1,
-            Err(place) => {
-                let child = self.nodes.len();
-                self.nodes[parent]
-                    .children
-                    .insert(place, (element.into(), child));
-                self.nodes.push(Node {
-                    parent: Some(parent),
-                    ..Node::default()
-                });
-                child
-            }
+        if let Some(child) = self.nodes[parent].children.find(element) {
+            return child;
         }
+        let child = self.nodes.len();
+        self.nodes[parent].children.insert(element, child);
+        self.nodes.push(Node {
+            parent: Some(parent),
+            ..Node::default()
+        });
+        child
     }
 
     pub(super) fn find<'t>(
@@ -135,10 +142,10 @@ impl Paths {
             let Some(element) = left.next() else {
                 break true;
             };
-            let Ok(place) = deepest.place_of(element) else {
+            let Some(child) = deepest.children.find(element) else {
                 break false;
             };
-            deepest = &self.nodes[deepest.children[place].1];
+            deepest = &self.nodes[child];
         };
         let exact = whole
             .then(|| first(&deepest.exact, rules, request))
@@ -164,10 +171,35 @@ impl Paths {
     }
 }
 
-impl Node {
-    fn place_of(&self, element: &str) -> Result<usize, usize> {
-        self.children
-            .binary_search_by(|(known, _)| (**known).cmp(element))
+impl Default for Children {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Children {
+    fn find(&self, element: &str) -> Option<usize> {
+        match self {
+            Self::Few(few) => {
+                let mut few = few.iter();
+                few.find_map(|(known, child)| (**known == *element).then_some(*child))
+            }
+            Self::Many(many) => many.get(element).copied(),
+        }
+    }
+
+    /// The element must not be known.
+    fn insert(&mut self, element: &str, child: usize) {
+        match self {
+            Self::Few(few) if few.len() < FEW_MAX => few.push((element.into(), child)),
+            Self::Few(few) => {
+                let known = few.drain(..);
+                *self = Self::Many(known.chain([(element.into(), child)]).collect());
+            }
+            Self::Many(many) => {
+                many.insert(element.into(), child);
+            }
+        }
     }
 }
 
