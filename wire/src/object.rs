@@ -67,18 +67,28 @@ impl Spec {
     }
 }
 
+/// Where a fault is, only who reads again needs to know: keeping count of it takes most of the time that reading takes.
 fn parse<T: DeserializeOwned>(written: &[u8]) -> Result<Arc<T>, ObjectFault> {
+    let parsed = serde_json::from_slice(written);
+    parsed
+        .map(Arc::new)
+        .map_err(|error| fault::<T>(written, &error))
+}
+
+/// Why bytes that cannot be read cannot.
+fn fault<T: DeserializeOwned>(written: &[u8], error: &serde_json::Error) -> ObjectFault {
     let mut json = serde_json::Deserializer::from_slice(written);
-    let parsed =
-        serde_path_to_error::deserialize(&mut json).map_err(|fault| ObjectFault::Field {
+    match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Err(fault) => ObjectFault::Field {
             path: fault.path().to_string(),
             reason: fault.inner().to_string(),
-        })?;
-    json.end().map_err(|fault| ObjectFault::Field {
-        path: ".".to_owned(),
-        reason: fault.to_string(),
-    })?;
-    Ok(Arc::new(parsed))
+        },
+        // What stands behind the object is no part of it.
+        Ok(_) => ObjectFault::Field {
+            path: ".".to_owned(),
+            reason: error.to_string(),
+        },
+    }
 }
 
 /// Every object of a table with its key and its written form, in the table's order.
