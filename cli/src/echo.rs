@@ -7,14 +7,16 @@ mod grpc;
 mod server;
 mod websocket;
 
-pub(crate) use server::{Backend, Identity};
+pub(crate) use server::{Backend, Faults, Identity};
 
 use crate::load::{self, Source};
 use crate::signals::Signals;
 use anyhow::Context as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Arguments of `haldane echo`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +36,15 @@ pub(crate) struct Args {
     /// The version that the backend at `--listen` answers with.
     #[arg(long, default_value = "1.0", requires = "listen")]
     version: String,
+    /// The backend at `--listen` answers every so many requests with 500.
+    #[arg(long, requires = "listen")]
+    fail_every: Option<NonZeroU64>,
+    /// The backend at `--listen` takes its time over every so many requests.
+    #[arg(long, requires = "listen")]
+    slow_every: Option<NonZeroU64>,
+    /// How much time, in milliseconds.
+    #[arg(long, default_value = "250", requires = "slow_every", value_parser = clap::value_parser!(u64).range(..=60_000))]
+    slow_ms: u64,
 }
 
 /// Answers until a signal, then tells what each backend served.
@@ -47,7 +58,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn wanted(args: &Args) -> anyhow::Result<Vec<(SocketAddr, Identity)>> {
     if let Some(address) = args.listen {
-        return Ok(vec![(address, Identity::new(&args.name, &args.version))]);
+        let mut identity = Identity::new(&args.name, &args.version);
+        identity.faults = Faults {
+            fail_every: args.fail_every,
+            slow_every: args.slow_every,
+            slow_by: Duration::from_millis(args.slow_ms),
+        };
+        return Ok(vec![(address, identity)]);
     }
     let loaded = load::load(&args.manifests, &args.source);
     loaded
@@ -70,7 +87,7 @@ async fn serve(wanted: Vec<(SocketAddr, Identity)>) -> anyhow::Result<ExitCode> 
         backends.push(backend.with_context(|| format!("listening on {address}"))?);
     }
     for backend in &backends {
-        let Identity { name, version } = backend.identity();
+        let Identity { name, version, .. } = backend.identity();
         println!("{name} version={version} on {}", backend.address());
     }
     signals.next().await;
@@ -86,6 +103,6 @@ async fn serve(wanted: Vec<(SocketAddr, Identity)>) -> anyhow::Result<ExitCode> 
 }
 
 async fn stop(backend: Backend) -> String {
-    let Identity { name, version } = backend.identity().clone();
+    let Identity { name, version, .. } = backend.identity().clone();
     format!("{name} version={version} requests={}", backend.stop().await)
 }

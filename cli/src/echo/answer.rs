@@ -53,6 +53,11 @@ async fn dispatch(pod: &Pod, number: u64, request: Request<Incoming>) -> Respons
         return grpc::echo(request);
     }
     let path = request.uri().path().to_owned();
+    if path != "/ready"
+        && let Some(refused) = misbehave(pod, number).await
+    {
+        return refused;
+    }
     match path
         .split_once('/')
         .and_then(|(_, rest)| rest.split_once('/'))
@@ -65,6 +70,21 @@ async fn dispatch(pod: &Pod, number: u64, request: Request<Incoming>) -> Respons
         _ if path == "/body" => Response::new(request.into_body().boxed_unsync()),
         _ => told(pod, number, request).await,
     }
+}
+
+/// What the backend was told to do wrong; a probe is answered as ever, else nobody would send it requests.
+async fn misbehave(pod: &Pod, number: u64) -> Option<Response<AnswerBody>> {
+    let faults = pod.identity.faults;
+    if let Some(slow) = faults.slows(number) {
+        tokio::time::sleep(slow).await;
+    }
+    let failed = || {
+        text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "out of order\n".to_owned(),
+        )
+    };
+    faults.fails(number).then(failed)
 }
 
 fn status(code: &str) -> Response<AnswerBody> {

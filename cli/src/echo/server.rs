@@ -9,6 +9,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -32,6 +33,31 @@ pub(crate) struct Identity {
     pub(crate) name: String,
     /// Its version.
     pub(crate) version: String,
+    /// What is wrong with it.
+    pub(crate) faults: Faults,
+}
+
+/// What a backend does wrong, for trying out what becomes of a bad release. Which requests it meets is no chance: by their
+/// number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    /// Every so many are answered with 500.
+    pub(crate) fail_every: Option<NonZeroU64>,
+    /// Every so many take longer.
+    pub(crate) slow_every: Option<NonZeroU64>,
+    /// By this.
+    pub(crate) slow_by: Duration,
+}
+
+impl Faults {
+    pub(super) fn fails(self, number: u64) -> bool {
+        self.fail_every.is_some_and(|every| number % every == 0)
+    }
+
+    pub(super) fn slows(self, number: u64) -> Option<Duration> {
+        let slow = self.slow_every.is_some_and(|every| number % every == 0);
+        slow.then_some(self.slow_by)
+    }
 }
 
 impl Identity {
@@ -40,6 +66,7 @@ impl Identity {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
+            faults: Faults::default(),
         }
     }
 }
