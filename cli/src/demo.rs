@@ -14,6 +14,7 @@ mod release;
 mod report;
 mod scale;
 mod tui;
+mod weighing;
 mod world;
 
 use crate::output::Output;

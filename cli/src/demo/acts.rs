@@ -5,6 +5,7 @@ mod blue_green;
 mod change;
 mod lost;
 mod phones;
+pub(crate) mod rollout;
 mod split;
 mod sticky;
 
@@ -29,6 +30,8 @@ pub(crate) fn names() -> Vec<&'static str> {
         sticky::NAME,
         blue_green::NAME,
         lost::NAME,
+        rollout::GOOD,
+        rollout::BAD,
     ]
 }
 
@@ -47,6 +50,8 @@ pub(crate) async fn play(scale: Scale, live: Arc<Live>) -> anyhow::Result<()> {
     cast.end(sticky::play(&cast).await?);
     cast.end(blue_green::play(&cast).await?);
     cast.end(lost::play(&cast).await?);
+    cast.end(rollout::play_good(&cast).await?);
+    cast.end(rollout::play_bad(&cast).await?);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::counts::Name;
 use super::finding::Found;
 use super::pulse::Pulse;
 use super::report::Report;
+use super::weighing::Scales;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub(crate) struct Now {
     pub(crate) progress: f64,
     /// Requests of the act that failed.
     pub(crate) failed: u64,
+    /// How far the evidence about a release has come, where one is weighed.
+    pub(crate) scales: Option<Scales>,
     /// Answers over time.
     pub(crate) pulse: Pulse,
     /// How long the demo has been going on.
@@ -111,6 +114,7 @@ impl Live {
         now.events.push(Event::Began(act));
         now.pulse.forget_latencies();
         (now.progress, now.stretch, now.failed) = (0.0, (0.0, 1.0), 0);
+        now.scales = None;
     }
 
     /// It is over.
@@ -126,6 +130,11 @@ impl Live {
     pub(crate) fn expect(&self, second: f64) {
         let mut now = self.lock();
         (now.lanes[0].ideal, now.lanes[1].ideal) = (1.0 - second, second);
+    }
+
+    /// The evidence about a release was weighed.
+    pub(crate) fn weigh(&self, scales: Scales) {
+        self.lock().scales = Some(scales);
     }
 
     /// Something happens; it is worth a line.

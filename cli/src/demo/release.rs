@@ -4,7 +4,8 @@ use super::counts::{Charged, Counts, Name, Observed};
 use super::load::{self, Audience, Control, Load, Target};
 use super::manifests::{self, Pod};
 use super::world::World;
-use crate::echo::{Backend, Identity};
+use crate::echo::{Backend, Faults, Identity};
+use haldane_proxy::metrics::{SeriesKey, Share};
 use http::HeaderValue;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -41,10 +42,27 @@ impl Release {
         service: &'static str,
         pods: [(Name, usize); 2],
     ) -> anyhow::Result<Self> {
+        Self::with_faults(world, service, pods, Faults::default()).await
+    }
+
+    /// The same, with something wrong with each pod of the second version.
+    ///
+    /// # Errors
+    /// As [`Release::start`].
+    pub(crate) async fn with_faults(
+        world: &Arc<World>,
+        service: &'static str,
+        pods: [(Name, usize); 2],
+        faults: Faults,
+    ) -> anyhow::Result<Self> {
         let mut running = Vec::new();
         for (version, count) in pods {
             for number in 1..=count {
-                let identity = Identity::new(&format!("{service}-{version}-{number}"), version);
+                let name = format!("{service}-{version}-{number}");
+                let mut identity = Identity::new(&name, version);
+                if version == pods[1].0 {
+                    identity.faults = faults;
+                }
                 let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
                 running.push((version, Backend::start(any, identity).await?));
             }
@@ -138,6 +156,11 @@ impl Release {
             proxy: charged.served(self.versions),
             charged,
         }
+    }
+
+    /// What the proxy counted of it, apart for each share that a version had.
+    pub(crate) fn counted_by_share(&self) -> Vec<(SeriesKey, Vec<(Share, haldane_wire::Totals)>)> {
+        self.world.counted_by_share(self.service)
     }
 
     async fn mark(&self) -> Mark {

@@ -48,6 +48,11 @@ impl Scale {
         if self.quick { 8 } else { 20 }
     }
 
+    /// How long a release stays on each step at least, as an annotation has it.
+    pub(crate) fn step_interval(self) -> &'static str {
+        if self.quick { "300ms" } else { "1s" }
+    }
+
     /// Answers between two changes under load.
     pub(crate) fn answers_between(self) -> u64 {
         if self.quick { 150 } else { 450 }

@@ -4,7 +4,7 @@
 use super::live::Live;
 use crate::load::{self, Source};
 use anyhow::Context as _;
-use haldane_proxy::metrics::{SeriesKey, Totals};
+use haldane_proxy::metrics::{SeriesKey, Share, Totals};
 use haldane_proxy::{Config, Proxy};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -105,5 +105,15 @@ impl World {
         let mut totals = self.proxy.metrics().totals();
         totals.retain(|(key, _)| key.ingress == service);
         totals
+    }
+
+    /// The same, apart for each share that a version had lately.
+    pub(crate) fn counted_by_share(
+        &self,
+        service: &str,
+    ) -> Vec<(SeriesKey, Vec<(Share, haldane_wire::Totals)>)> {
+        let mut counted = self.proxy.metrics().by_share();
+        counted.retain(|(key, _)| key.ingress == service);
+        counted
     }
 }

@@ -10,8 +10,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline};
 use std::time::Duration;
 
-/// The lines of a frame: a heading, six acts, what happens, two versions, progress, latency, and air between.
-pub(super) const ROWS: u16 = 17;
+/// The lines of a frame: a heading, eight acts, what happens, two versions, evidence both ways, progress, latency, and air
+/// between.
+pub(super) const ROWS: u16 = 22;
 
 /// The column where bars begin, and how wide they are.
 const LABEL: u16 = 12;
@@ -29,13 +30,29 @@ pub(super) fn draw(frame: &mut Frame<'_>, now: &Now) {
         ..area
     };
     let acts = u16::try_from(now.acts.len()).unwrap_or(u16::MAX);
-    let heights = [1, 1, acts, 1, 2, 1, 2, 1, 2].map(Constraint::Length);
-    let [heading, _, list, _, happening, _, lanes, _, foot] = Layout::vertical(heights).areas(area);
+    let weighed = u16::from(now.scales.is_some());
+    let heights = [1, 1, acts, 1, 2, 1, 2, 1, 2 * weighed, weighed, 2].map(Constraint::Length);
+    let [heading, _, list, _, happening, _, lanes, _, scales, _, foot] =
+        Layout::vertical(heights).areas(area);
     frame.render_widget(heading_line(now, area.width), heading);
     frame.render_widget(Paragraph::new(act_lines(now)), list);
     frame.render_widget(Paragraph::new(happening_lines(now)), happening);
     for (row, lane) in (0..).zip(&now.lanes) {
         draw_lane(frame, line_of(lanes, row), lane);
+    }
+    if let Some(weighed) = now.scales {
+        draw_scale(
+            frame,
+            line_of(scales, 0),
+            ("worse", Color::Red),
+            [weighed.worse, weighed.worse_at],
+        );
+        draw_scale(
+            frame,
+            line_of(scales, 1),
+            ("proven", Color::Green),
+            [weighed.good, weighed.good_at],
+        );
     }
     draw_progress(frame, line_of(foot, 0), now);
     draw_latency(frame, line_of(foot, 1), now);
@@ -140,6 +157,22 @@ fn color(version: &str) -> Color {
     }
 }
 
+/// How far evidence has come to what it needs to be, both as logarithms.
+fn draw_scale(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (name, color): (&str, Color),
+    [ln_e, needed]: [f64; 2],
+) {
+    let [label, bar, rest] =
+        Layout::horizontal([LABEL, BAR, 24].map(Constraint::Length)).areas(area);
+    frame.render_widget(format!("  {name}").dim(), label);
+    let part = (ln_e / needed).clamp(0.0, 1.0);
+    let mark = Some(1.0);
+    frame.render_widget(Bar { part, mark, color }, bar);
+    frame.render_widget(format!("  ln E {ln_e:.1} of {needed:.1}"), rest);
+}
+
 fn draw_progress(frame: &mut Frame<'_>, area: Rect, now: &Now) {
     let [label, bar, rest] =
         Layout::horizontal([LABEL, BAR, 24].map(Constraint::Length)).areas(area);
@@ -197,6 +230,7 @@ mod tests {
     use super::*;
     use crate::demo::finding::{Found, times};
     use crate::demo::live::Live;
+    use crate::demo::weighing::Scales;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
@@ -217,6 +251,12 @@ mod tests {
         });
         live.begin(["stable", "canary"]);
         live.expect(0.5);
+        live.weigh(Scales {
+            worse: -0.3,
+            worse_at: 4.6,
+            good: 1.25,
+            good_at: 3.0,
+        });
         live.say_annotation("haldane.dev/weights: 'stable=50, canary=50'".to_owned());
         (0..100).for_each(|_| live.answer(Some("stable"), Duration::from_micros(300)));
         (0..100).for_each(|_| live.answer(Some("canary"), Duration::from_micros(300)));
@@ -234,6 +274,8 @@ mod tests {
             "50.0 %",
             "0 failed",
             "p50 0.30",
+            "ln E -0.3 of 4.6",
+            "ln E 1.2 of 3.0",
         ];
         for part in parts {
             assert!(shown.contains(part), "{part} is missing:\n{shown}");
