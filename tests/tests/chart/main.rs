@@ -4,6 +4,7 @@
 
 mod golden;
 mod helm;
+mod monitoring;
 mod network;
 mod objects;
 mod pods;
