@@ -14,6 +14,7 @@ pub(crate) mod matches;
 pub(crate) mod names;
 pub(crate) mod rate;
 pub(crate) mod redirect;
+pub(crate) mod rollout;
 pub(crate) mod split;
 pub(crate) mod upstream;
 pub(crate) mod values;
@@ -131,6 +132,15 @@ impl<'a> Reader<'a> {
     pub(crate) fn suffixes(&self, prefix: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {
         let keys = self.annotations.keys();
         keys.filter_map(move |key| key.strip_prefix(prefix))
+    }
+
+    /// The annotations under one prefix, without it.
+    pub(crate) fn texts(
+        &self,
+        prefix: &'static str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let texts = self.annotations.iter();
+        texts.filter_map(move |(key, text)| Some((key.strip_prefix(prefix)?, text.as_str())))
     }
 
     pub(crate) fn push(&mut self, problem: Problem) {

@@ -105,8 +105,8 @@ fn is_same(place: &Place<'_>, backend: &IngressBackend) -> bool {
 }
 
 /// A canary whose Service was found.
-pub(crate) struct Candidate<'c> {
-    pub(crate) settings: &'c CanarySettings,
+pub(crate) struct Candidate {
+    pub(crate) settings: CanarySettings,
     pub(crate) resolved: Resolved,
     /// See [`upstream_name`].
     pub(crate) upstream: String,
@@ -126,21 +126,21 @@ pub(crate) fn upstream_name(namespace: &str, backend: &IngressBackend) -> String
 }
 
 /// A canary that got its share.
-pub(crate) struct Accepted<'c> {
-    pub(crate) candidate: Candidate<'c>,
+pub(crate) struct Accepted {
+    pub(crate) candidate: Candidate,
     /// The name of its version.
     pub(crate) name: String,
 }
 
 /// Adds the canaries, oldest first, to the versions of the main. One that does not fit is left out and reported; those
 /// before it stay.
-pub(crate) fn mix<'c>(
+pub(crate) fn mix(
     parts: &mut Parts,
-    candidates: Vec<Candidate<'c>>,
+    candidates: Vec<Candidate>,
     problems: &mut Vec<Problem>,
-) -> Vec<Accepted<'c>> {
+) -> Vec<Accepted> {
     let main = parts.clone();
-    let mut accepted: Vec<Accepted<'c>> = Vec::new();
+    let mut accepted: Vec<Accepted> = Vec::new();
     for candidate in candidates {
         let name = version_name(&candidate.resolved, &main, &accepted);
         accepted.push(Accepted { candidate, name });
@@ -160,7 +160,7 @@ pub(crate) fn mix<'c>(
 }
 
 /// A canary is one version, named by its pods' label if they share one and its main does not; else by its Service.
-fn version_name(resolved: &Resolved, main: &Parts, accepted: &[Accepted<'_>]) -> String {
+fn version_name(resolved: &Resolved, main: &Parts, accepted: &[Accepted]) -> String {
     let is_free = |name: &&str| {
         main.parts.iter().all(|part| part.name != *name)
             && accepted.iter().all(|other| other.name != *name)
@@ -182,7 +182,7 @@ fn version_name(resolved: &Resolved, main: &Parts, accepted: &[Accepted<'_>]) ->
 }
 
 /// Each canary takes its weight of its total, and the main's versions share the rest as they did before.
-fn mixed(main: &Parts, canaries: &[Accepted<'_>]) -> Result<Vec<Part>, Refused> {
+fn mixed(main: &Parts, canaries: &[Accepted]) -> Result<Vec<Part>, Refused> {
     if canaries.len() > CANARIES_MAX {
         return Refused::because(format!("the rule has more than {CANARIES_MAX} canaries"));
     }
@@ -212,7 +212,7 @@ fn mixed(main: &Parts, canaries: &[Accepted<'_>]) -> Result<Vec<Part>, Refused> 
 }
 
 /// The canaries' weights over one common total, which is at most the longest period.
-fn taken(canaries: &[Accepted<'_>]) -> Result<(Vec<u64>, u64), Refused> {
+fn taken(canaries: &[Accepted]) -> Result<(Vec<u64>, u64), Refused> {
     let fractions: Vec<_> = canaries.iter().map(Accepted::fraction).collect();
     let total = fractions.iter().try_fold(1, |total, (_, own)| {
         let common = total / gcd(total, *own) * own;
@@ -246,11 +246,11 @@ fn main_weights(main: &Parts, total: u64) -> Vec<u64> {
     }
 }
 
-impl Accepted<'_> {
+impl Accepted {
     /// Weight and total in lowest terms; both are at most a million.
     fn fraction(&self) -> (u64, u64) {
         let CanarySettings { weight, total, .. } = self.candidate.settings;
-        let divisor = gcd(*weight, *total);
+        let divisor = gcd(weight, total);
         (weight / divisor, total / divisor)
     }
 
@@ -265,7 +265,7 @@ impl Accepted<'_> {
 }
 
 /// First what headers force, then cookies, each oldest canary first; `stable` is where `never` leads.
-pub(crate) fn forced(accepted: &[Accepted<'_>], stable: &str) -> Vec<ForcedSpec> {
+pub(crate) fn forced(accepted: &[Accepted], stable: &str) -> Vec<ForcedSpec> {
     let headers = accepted
         .iter()
         .flat_map(|canary| canary.header_forced(stable));
@@ -275,7 +275,7 @@ pub(crate) fn forced(accepted: &[Accepted<'_>], stable: &str) -> Vec<ForcedSpec>
     headers.chain(cookies).collect()
 }
 
-impl Accepted<'_> {
+impl Accepted {
     fn header_forced(&self, stable: &str) -> Vec<ForcedSpec> {
         let Some((name, rule)) = &self.candidate.settings.header else {
             return Vec::new();

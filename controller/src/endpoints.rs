@@ -6,6 +6,7 @@
 mod pods;
 mod slices;
 
+use crate::decided::Decided;
 use crate::limits::ENDPOINTS_MAX;
 use crate::lookup::Lookup;
 use crate::objects::{Described, Sourced};
@@ -23,7 +24,10 @@ use std::rc::Rc;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Member<'a> {
     pub(crate) endpoint: EndpointSpec,
+    /// `None` where its pod is not known, or not yet.
     pub(crate) labels: Option<&'a BTreeMap<String, String>>,
+    /// When its pod was created, in seconds since 1970.
+    pub(crate) born: Option<i64>,
 }
 
 /// All that the search for endpoints looks at, and what it found so far: many rules have one Service.
@@ -31,6 +35,7 @@ pub(crate) struct Member<'a> {
 pub(crate) struct Scene<'s, 'a> {
     pub(crate) lookup: &'s Lookup<'a>,
     pub(crate) options: &'s Options,
+    pub(crate) decided: &'s Decided,
     pub(crate) found: &'s Found<'a>,
 }
 

@@ -31,6 +31,7 @@ mod metrics;
 mod name;
 mod parts;
 mod reason;
+mod rollouts;
 mod said;
 mod secrets;
 mod store;
@@ -49,7 +50,9 @@ use kube::Client;
 use lead::Leader;
 use lease::{Keep, Leadership, keep};
 use memory::{Memory, Place};
+use rollouts::{Pilot, Reports};
 use std::io;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch as channel};
 use tokio::task::JoinSet;
@@ -234,9 +237,11 @@ impl Parts<'_> {
                 ));
             }
         }
+        let (reports, rollouts) = channel::channel(Arc::default());
         tasks.spawn(self.leader().run());
-        tasks.spawn(self.writer(client, given).run());
-        tasks.spawn(self.admin().serve(admin));
+        tasks.spawn(self.pilot(client.clone(), reports).run());
+        tasks.spawn(self.writer(client, given, rollouts.clone()).run());
+        tasks.spawn(self.admin(rollouts).serve(admin));
         tasks
     }
 
@@ -264,8 +269,26 @@ impl Parts<'_> {
         })
     }
 
-    fn writer(&self, client: Client, addresses: channel::Receiver<Addresses>) -> Writer {
+    fn pilot(&self, client: Client, reports: channel::Sender<Reports>) -> Pilot {
+        Pilot {
+            call: Call::new(client, self.settings.identity.clone()),
+            leadership: self.leadership.clone(),
+            outcomes: self.index.outcomes.clone(),
+            publisher: self.publisher.clone(),
+            keeper: self.index.seen.clone(),
+            reports,
+            metrics: self.index.metrics.clone(),
+        }
+    }
+
+    fn writer(
+        &self,
+        client: Client,
+        addresses: channel::Receiver<Addresses>,
+        rollouts: channel::Receiver<Reports>,
+    ) -> Writer {
         Writer {
+            rollouts,
             call: Call::new(client, self.settings.identity.clone()),
             leadership: self.leadership.clone(),
             outcomes: self.index.outcomes.clone(),
@@ -275,8 +298,9 @@ impl Parts<'_> {
         }
     }
 
-    fn admin(&self) -> Admin {
+    fn admin(&self, rollouts: channel::Receiver<Reports>) -> Admin {
         Admin {
+            rollouts,
             board: Board {
                 leadership: self.leadership.clone(),
                 outcomes: self.index.outcomes.clone(),

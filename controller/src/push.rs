@@ -14,6 +14,7 @@ mod server;
 mod session;
 mod tls;
 
+pub(crate) use ledger::Heard;
 pub use publisher::{PublishFault, Publisher};
 pub use roster::ProxyState;
 pub use server::{ServeFault, serve};

@@ -1,6 +1,7 @@
 //! Turns a place into the rule that serves it.
 
 mod forward;
+mod release;
 
 use crate::annotations::auth;
 use crate::annotations::filters::{self, HttpsRedirect};
@@ -12,6 +13,7 @@ use crate::lookup::Found;
 use crate::pattern;
 use crate::places::{Place, Places, Purpose};
 use crate::problem::{Problem, Refused};
+use crate::release::Releases;
 use crate::tls::Covered;
 use haldane_routing::spec::{
     ActionSpec, BackendSpec, FiltersSpec, HostSpec, MatchSpec, OriginSpec, PathSpec, RewriteSpec,
@@ -23,26 +25,38 @@ use std::collections::BTreeMap;
 /// The answer of a place whose Service is not there.
 const UNAVAILABLE: u16 = 503;
 
+/// What came of all places.
+pub(crate) struct Made {
+    pub(crate) rules: Vec<RuleSpec>,
+    pub(crate) backends: Vec<BackendSpec>,
+    pub(crate) releases: Releases,
+}
+
 /// Makes all rules, and the backends they name.
 pub(crate) fn rules(
     scene: Scene<'_, '_>,
     places: &Places<'_>,
     covered: &Covered,
     problems: &mut Vec<Problem>,
-) -> (Vec<RuleSpec>, Vec<BackendSpec>) {
+) -> Made {
     let patterned = Patterned::new(places);
     let mut maker = Maker {
         scene,
         covered,
         patterned,
         backends: Backends::default(),
+        releases: Releases::default(),
         problems,
     };
     let rules = places
         .iter()
         .filter_map(|place| maker.rule(place))
         .collect();
-    (rules, maker.backends.into_specs())
+    Made {
+        rules,
+        backends: maker.backends.into_specs(),
+        releases: maker.releases,
+    }
 }
 
 /// The hosts whose paths are all regular expressions, and for each namespace the Ingress because of which. As in
@@ -98,6 +112,7 @@ struct Maker<'s, 'a> {
     covered: &'s Covered,
     patterned: Patterned,
     backends: Backends,
+    releases: Releases,
     problems: &'s mut Vec<Problem>,
 }
 

@@ -35,6 +35,10 @@ pub(crate) struct Resolved {
     pub(crate) variant: String,
     pub(crate) protocol: Protocol,
     pub(crate) groups: Vec<Group>,
+    /// The label that names versions.
+    pub(crate) label: Option<String>,
+    /// Whether the pod of every ready endpoint is known.
+    pub(crate) settled: bool,
     /// What Service and Ingress say about the versions.
     pub(crate) split: SplitSettings,
 }
@@ -75,6 +79,27 @@ pub(crate) fn resolve(
         .ok()
 }
 
+/// The versions of a port, and by what they are told apart.
+struct Versions {
+    groups: Vec<Group>,
+    label: Option<String>,
+    /// Whether the Ingress names them by another label than the Service does.
+    own_label: bool,
+    settled: bool,
+}
+
+impl Versions {
+    /// A single one that no label names.
+    fn one(group: Group) -> Self {
+        Self {
+            groups: vec![group],
+            label: None,
+            own_label: false,
+            settled: true,
+        }
+    }
+}
+
 struct Resolver<'s, 'a> {
     scene: Scene<'s, 'a>,
     asker: Asker<'s>,
@@ -99,22 +124,30 @@ impl Resolver<'_, '_> {
         problems: &mut Vec<Problem>,
     ) -> Result<Resolved, Refused> {
         let port = self.find_port(port)?;
-        let (groups, own_label) = if self.asker.upstream.service_upstream {
-            (vec![self.cluster_address(port)?], false)
+        let versions = if self.asker.upstream.service_upstream {
+            Versions::one(self.cluster_address(port)?)
         } else {
-            self.groups(port, problems)
+            self.versions(port, problems)
         };
         let protocol = self.protocol(Some(port), problems);
-        Ok(self.resolved(port.port, protocol, groups, own_label))
+        Ok(self.resolved(port.port, protocol, versions))
     }
 
-    /// The versions, and whether the Ingress names them by another label than the Service does.
-    fn groups(&self, port: &ServicePort, problems: &mut Vec<Problem>) -> (Vec<Group>, bool) {
+    fn versions(&self, port: &ServicePort, problems: &mut Vec<Problem>) -> Versions {
         let population = self.scene.population(self.service.source, port, problems);
-        let split = self.split();
+        let service = self.service.source.name();
+        let split = self.scene.decided.named(self.split(), service);
         let label = population.label(&split);
-        let own_label = label != population.label(&self.service.settings);
-        (population.groups(label), own_label)
+        let shared = self
+            .scene
+            .decided
+            .named(self.service.settings.clone(), service);
+        Versions {
+            own_label: label != population.label(&shared),
+            groups: population.groups(label),
+            label: label.map(str::to_owned),
+            settled: population.is_settled(),
+        }
     }
 
     fn external(
@@ -150,24 +183,20 @@ impl Resolver<'_, '_> {
             address: Address::Name(name, number),
             state: EndpointState::Ready,
         };
-        let groups = vec![self.single(endpoint)];
+        let versions = Versions::one(self.single(endpoint));
         let protocol = self.protocol(known, problems);
-        Ok(self.resolved(i32::from(number), protocol, groups, false))
+        Ok(self.resolved(i32::from(number), protocol, versions))
     }
 
-    fn resolved(
-        &self,
-        port: i32,
-        protocol: Protocol,
-        groups: Vec<Group>,
-        own_label: bool,
-    ) -> Resolved {
+    fn resolved(&self, port: i32, protocol: Protocol, versions: Versions) -> Resolved {
         Resolved {
             service: self.service.source.name().to_owned(),
             title: format!("{}:{port}", self.title()),
-            variant: self.variant(protocol, own_label),
+            variant: self.variant(protocol, versions.own_label),
             protocol,
-            groups,
+            groups: versions.groups,
+            label: versions.label,
+            settled: versions.settled,
             split: self.split(),
         }
     }
@@ -190,8 +219,8 @@ impl Resolver<'_, '_> {
 
     fn single(&self, endpoint: EndpointSpec) -> Group {
         Group {
-            name: self.service.source.name().to_owned(),
             endpoints: [endpoint].into(),
+            ..Group::empty(self.service.source.name())
         }
     }
 

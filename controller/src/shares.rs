@@ -2,10 +2,14 @@
 
 use crate::annotations::split::{Shares, SplitSettings};
 use crate::annotations::weights::{gcd, reduce};
+use crate::decided::Shares as Decided;
 use crate::problem::{Problem, Refused};
+use crate::service::Resolved;
 use crate::versions::Group;
+use haldane_rollout::Stratum;
 use haldane_routing::schedule::{PERIOD_MAX, VERSIONS_MAX};
-use haldane_routing::spec::EndpointSpec;
+use haldane_routing::spec::{EndpointSpec, OnEmpty};
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 /// A version with its share.
@@ -40,7 +44,18 @@ pub(crate) fn shares(
     service: &str,
     settings: &SplitSettings,
 ) -> Result<Parts, Refused> {
-    let groups = with_named(groups, service, settings);
+    let groups = within_bounds(with_named(groups, service, settings))?;
+    let weights = match &settings.shares {
+        Some(given) => asked(&groups, &given.value),
+        None => by_endpoints(&groups),
+    };
+    Ok(Parts {
+        by_endpoints: settings.shares.is_none(),
+        ..with_weights(groups, weights)
+    })
+}
+
+fn within_bounds(groups: Vec<Group>) -> Result<Vec<Group>, Refused> {
     if groups.len() > VERSIONS_MAX {
         let message = "versions are in its pods' labels, at most";
         return Refused::because(format!(
@@ -48,19 +63,98 @@ pub(crate) fn shares(
             groups.len()
         ));
     }
-    let weights = match &settings.shares {
-        Some(given) => asked(&groups, &given.value),
-        None => by_endpoints(&groups),
-    };
+    Ok(groups)
+}
+
+fn with_weights(groups: Vec<Group>, weights: Vec<u64>) -> Parts {
     let part = |(group, weight): (Group, u64)| Part {
         name: group.name,
         weight,
         endpoints: group.endpoints,
     };
-    Ok(Parts {
+    Parts {
         parts: groups.into_iter().zip(weights).map(part).collect(),
-        by_endpoints: settings.shares.is_none(),
-    })
+        by_endpoints: false,
+    }
+}
+
+/// The versions of a Service with the shares that were decided, the stable one first. Before anything was decided, one of
+/// those that are there has all.
+pub(crate) fn decided(main: &Resolved, decided: Option<&Decided>) -> Result<Parts, Refused> {
+    let settings = &main.split;
+    let mut groups = within_bounds(with_named(main.groups.clone(), &main.service, settings))?;
+    let stable = match decided {
+        Some(decided) => decided.stable.clone(),
+        None => first(&groups, settings),
+    };
+    let canary = decided.and_then(|decided| decided.canary.clone());
+    for name in canary.iter().chain([&stable]) {
+        to_front(&mut groups, name);
+    }
+    let share = decided.map_or(Stratum::NONE, |decided| decided.share);
+    let weight = |name: &str| match name {
+        _ if *name == stable => u64::from(share.period() - share.weight()),
+        _ if Some(name) == canary.as_deref() => u64::from(share.weight()),
+        _ => 0,
+    };
+    let decided_weights: Vec<_> = groups.iter().map(|group| weight(&group.name)).collect();
+    let aborted = decided.filter(|decided| decided.aborted).and(canary);
+    let stranded = stranded(&groups, settings, &decided_weights, aborted.as_deref());
+    Ok(with_weights(groups, stranded.unwrap_or(decided_weights)))
+}
+
+/// Who has all before anything was decided: the largest of the weights that are written, else the version with the most
+/// ready pods, of several the one whose youngest pod is the oldest.
+fn first(groups: &[Group], settings: &SplitSettings) -> String {
+    let written = settings
+        .shares
+        .as_ref()
+        .map(|given| asked(groups, &given.value));
+    let place = |index: usize, group: &Group| {
+        let weight = written.as_ref().map_or(0, |weights| weights[index]);
+        let age = Reverse(group.ready.born);
+        (
+            weight,
+            group.ready.pods,
+            group.serving(true),
+            age,
+            Reverse(index),
+        )
+    };
+    let all = groups.iter().enumerate();
+    let first = all.max_by_key(|(index, group)| place(*index, group));
+    first
+        .map(|(_, group)| group.name.clone())
+        .unwrap_or_default()
+}
+
+fn to_front(groups: &mut Vec<Group>, name: &str) {
+    let place = groups.iter().position(|group| group.name == name);
+    let group = place.map_or_else(|| Group::empty(name), |place| groups.remove(place));
+    groups.insert(0, group);
+}
+
+/// Where nothing that has a share has an endpoint, another version is better than no answer: the one with most of them, but
+/// none that was aborted. It gets everything, so that nobody compares. `on-empty: hold` asks for no answer.
+fn stranded(
+    groups: &[Group],
+    settings: &SplitSettings,
+    weights: &[u64],
+    aborted: Option<&str>,
+) -> Option<Vec<u64>> {
+    let mut shared = groups
+        .iter()
+        .zip(weights)
+        .filter(|(_, weight)| **weight > 0);
+    let is_empty = shared.all(|(group, _)| group.endpoints.is_empty());
+    if !is_empty || settings.on_empty == Some(OnEmpty::Hold) {
+        return None;
+    }
+    let there = groups.iter().filter(|group| !group.endpoints.is_empty());
+    let others = there.filter(|group| Some(group.name.as_str()) != aborted);
+    let next = others.max_by_key(|group| (group.serving(false), group.serving(true)))?;
+    let weight = |group: &Group| u64::from(group.name == next.name);
+    Some(groups.iter().map(weight).collect())
 }
 
 /// The versions that are asked for by name first, in the order written, whether a pod carries them or not.

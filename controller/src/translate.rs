@@ -1,12 +1,14 @@
 //! From objects to a route table: pure, the same in `serve`, in `check` and beside a cluster.
 
 use crate::class::Classes;
+use crate::decided::Decided;
 use crate::derive;
 use crate::endpoints::{Found, Scene};
 use crate::ingress::KnownIngress;
 use crate::lookup::Lookup;
 use crate::objects::Objects;
 use crate::problem::Problem;
+use crate::release::Releases;
 use crate::{canary, rules, tls};
 use haldane_routing::spec::TableSpec;
 use std::collections::HashSet;
@@ -44,6 +46,8 @@ pub struct Translation {
     pub table: TableSpec,
     /// Each problem once, in the order of the objects.
     pub problems: Vec<Problem>,
+    /// The rollouts that are asked for.
+    pub(crate) releases: Releases,
 }
 
 impl Translation {
@@ -57,6 +61,15 @@ impl Translation {
 ///
 /// Never fails: what is invalid is left out and reported. Rules that name a Service that is not there answer 503.
 pub fn translate(objects: &Objects, options: &Options) -> Translation {
+    translate_decided(objects, options, &Decided::default())
+}
+
+/// The same, with what was decided about the versions that are being released.
+pub(crate) fn translate_decided(
+    objects: &Objects,
+    options: &Options,
+    decided: &Decided,
+) -> Translation {
     let mut problems = Vec::new();
     let lookup = Lookup::new(objects, &mut problems);
     let ingresses = by_age(objects, options, &lookup, &mut problems);
@@ -72,16 +85,18 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
     let scene = Scene {
         lookup: &lookup,
         options,
+        decided,
         found: &found,
     };
-    let (rules, backends) = rules::rules(scene, &places, &covered, &mut problems);
+    let made = rules::rules(scene, &places, &covered, &mut problems);
     Translation {
         table: TableSpec {
-            rules,
-            backends,
+            rules: made.rules,
+            backends: made.backends,
             certificates,
         },
         problems: once_each(problems),
+        releases: made.releases,
     }
 }
 

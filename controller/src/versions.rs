@@ -14,8 +14,11 @@ const LABELS: [&str; 4] = [
     "version",
     "app.kubernetes.io/version",
     "color",
-    "pod-template-hash",
+    TEMPLATE_HASH,
 ];
+
+/// The label by which a Deployment tells the pods of its revisions apart.
+const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// The version of pods that do not carry the label that names versions.
 const UNLABELLED: &str = "unlabelled";
@@ -25,6 +28,17 @@ const UNLABELLED: &str = "unlabelled";
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) endpoints: Rc<[EndpointSpec]>,
+    pub(crate) ready: Rc<Ready>,
+}
+
+/// What is known of a version's ready pods.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Ready {
+    pub(crate) pods: u64,
+    /// The templates that they were made from, as `pod-template-hash` names them.
+    pub(crate) hashes: BTreeSet<String>,
+    /// When the youngest was created, in seconds since 1970.
+    pub(crate) born: Option<i64>,
 }
 
 impl Group {
@@ -32,6 +46,7 @@ impl Group {
         Self {
             name: name.to_owned(),
             endpoints: Rc::default(),
+            ready: Rc::default(),
         }
     }
 
@@ -41,6 +56,19 @@ impl Group {
         let counts =
             |endpoint: &&EndpointSpec| last_resort || endpoint.state == EndpointState::Ready;
         self.endpoints.iter().filter(counts).count() as u64
+    }
+}
+
+impl Ready {
+    /// An endpoint whose pod is not known yet will be counted when it is.
+    fn add(&mut self, member: &Member<'_>) {
+        let ready = member.endpoint.state == EndpointState::Ready;
+        let Some(labels) = member.labels.filter(|_| ready) else {
+            return;
+        };
+        self.pods += 1;
+        self.hashes.extend(labels.get(TEMPLATE_HASH).cloned());
+        self.born = self.born.max(member.born);
     }
 }
 
@@ -75,14 +103,16 @@ impl<'a> Population<'a> {
         let name = |member: &Member<'a>| label.and_then(|label| value(member, label));
         let labelled = self.members.iter().any(|member| name(member).is_some());
         let fallback = if labelled { UNLABELLED } else { self.service };
-        let mut groups = BTreeMap::<&str, Vec<EndpointSpec>>::new();
+        let mut groups = BTreeMap::<&str, (Vec<EndpointSpec>, Ready)>::new();
         for member in &self.members {
-            let endpoints = groups.entry(name(member).unwrap_or(fallback)).or_default();
+            let (endpoints, ready) = groups.entry(name(member).unwrap_or(fallback)).or_default();
             endpoints.push(member.endpoint.clone());
+            ready.add(member);
         }
-        let group = |(name, endpoints): (&str, Vec<_>)| Group {
+        let group = |(name, (endpoints, ready)): (&str, (Vec<_>, _))| Group {
             name: name.to_owned(),
             endpoints: endpoints.into(),
+            ready: Rc::new(ready),
         };
         groups.into_iter().map(group).collect()
     }
@@ -94,6 +124,15 @@ impl<'a> Population<'a> {
     pub(crate) fn label<'s>(&self, settings: &'s SplitSettings) -> Option<&'s str> {
         let chosen = settings.version_label.as_deref();
         chosen.or_else(|| self.default_label(&settings.named()))
+    }
+
+    /// Whether the pod of every ready endpoint is known.
+    pub(crate) fn is_settled(&self) -> bool {
+        let mut ready = self
+            .members
+            .iter()
+            .filter(|member| member.endpoint.state == EndpointState::Ready);
+        ready.all(|member| member.labels.is_some())
     }
 
     fn default_label(&self, named: &[(&str, &Spot)]) -> Option<&'static str> {
@@ -178,6 +217,7 @@ mod tests {
                 state: EndpointState::Ready,
             },
             labels: Some(labels).filter(|labels| !labels.is_empty()),
+            born: None,
         }
     }
 

@@ -140,6 +140,31 @@ impl Evidence {
         self.totals.clear();
     }
 
+    /// What a process said last; `None` where nothing is known of it, or its next report tells what was before.
+    pub fn latest(&self, instance: &str) -> Option<&Totals> {
+        let latest = self.instances.get(instance)?.as_ref();
+        latest.map(|Latest(totals)| totals)
+    }
+
+    /// Forgets what processes said until at most so many are remembered, which bounds what is to be stored. Those that are
+    /// `gone` are forgotten first. Of one that is not, the next report then tells what was before, so that nothing counts
+    /// twice.
+    pub fn remember_at_most(&mut self, instances: usize, gone: impl Fn(&str) -> bool) {
+        let excess = self.instances.len().saturating_sub(instances);
+        let lost = self.instances.keys().filter(|name| gone(name));
+        let lost: Vec<_> = lost.take(excess).cloned().collect();
+        for name in lost {
+            self.instances.remove(&name);
+        }
+        let told = self.instances.values().filter(|latest| latest.is_some());
+        let excess = told.count().saturating_sub(instances);
+        let told = self
+            .instances
+            .values_mut()
+            .filter(|latest| latest.is_some());
+        told.take(excess).for_each(|latest| *latest = None);
+    }
+
     /// The outcomes by stratum, smallest share first. Shares of nothing and of everything are not among them.
     pub fn totals(&self) -> &Totals {
         &self.totals

@@ -21,6 +21,7 @@ mod stratum;
 mod tally;
 mod terms;
 mod tolerance;
+mod trouble;
 pub mod watermark;
 
 pub use decide::decide;
@@ -37,3 +38,4 @@ pub use stratum::{ShareError, Stratum};
 pub use tally::Tally;
 pub use terms::Terms;
 pub use tolerance::{Tolerance, ToleranceError};
+pub use trouble::Trouble;

@@ -17,8 +17,8 @@ use std::collections::VecDeque;
 /// How many past moves are kept: two whole ladders of the usual length. Older ones are in the log.
 const HISTORY_MAX: usize = 16;
 
-/// What a rollout is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a rollout is doing, in the order in which it comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Known, and without a request yet: not before nothing forbids that its share goes up.

@@ -9,18 +9,12 @@
 //! Cohorts that arrive while stable itself is failing are counted apart as well. Whether it is, is told by earlier cohorts
 //! alone: were it told by their own outcomes, chance would decide what counts.
 
-use crate::evidence::{Arm, Arms, Counts};
+use crate::evidence::{Arm, Arms};
+use crate::trouble::Trouble;
 use std::collections::VecDeque;
 
 /// The most cohorts that can wait: an hour of seconds, many times the patience of anybody.
 pub const COHORTS_MAX: u64 = 3_600;
-
-/// From which part of failed requests on stable is in trouble: one in five. A margin of up to five times stable's rate then
-/// means something in every cohort that speaks for the canary.
-const TROUBLE: u64 = 5;
-
-/// How many of stable's outcomes tell whether it is in trouble: as few as can be told from bad luck.
-const TROUBLE_REQUESTS: u64 = 20;
 
 /// How one request went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +34,7 @@ pub struct Watermark {
     first: u64,
     cohorts: VecDeque<Cohort>,
     counted: Arms,
-    recent: Counts,
-    troubled: bool,
+    trouble: Trouble,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,8 +51,7 @@ impl Watermark {
             first: 0,
             cohorts: VecDeque::new(),
             counted: Arms::default(),
-            recent: Counts::default(),
-            troubled: false,
+            trouble: Trouble::default(),
         }
     }
 
@@ -93,15 +85,10 @@ impl Watermark {
 
     fn count(&mut self, done: &Arms) {
         self.counted.add(done);
-        if self.troubled {
+        if self.trouble.is_on() {
             self.counted.troubled.add(done.errors());
         }
-        self.recent.requests += done.stable.requests;
-        self.recent.bad += done.stable.bad;
-        if self.recent.requests >= TROUBLE_REQUESTS {
-            self.troubled = self.recent.bad * TROUBLE >= self.recent.requests;
-            self.recent = Counts::default();
-        }
+        self.trouble.learn(&done.stable);
     }
 
     fn first_is_over(&self, now: u64) -> bool {

@@ -1,6 +1,7 @@
 //! `canary` and `canary-*`: what makes an Ingress a canary of another.
 
 use super::Reader;
+use super::rollout::{self, Asked};
 use super::values::{cookie_name, flag, header_name, header_value, number, one_of};
 use crate::pattern;
 use crate::problem::{Refused, Spot};
@@ -43,6 +44,8 @@ pub(crate) struct CanarySettings {
     pub(crate) sticky: bool,
     /// Where a weight that does not fit is reported.
     pub(crate) weight_spot: Spot,
+    /// Who moves the weight, if not a person.
+    pub(crate) rollout: Option<Asked>,
 }
 
 /// `None` for an ordinary Ingress. Anything that says `canary-...` without saying whether it is one is refused:
@@ -81,6 +84,7 @@ fn settings(reader: &mut Reader<'_>) -> CanarySettings {
         cookie: reader.shared("canary-by-cookie", cookie_name),
         sticky: sticky.unwrap_or(true),
         weight_spot: reader.spot("canary-weight"),
+        rollout: rollout::read(reader),
     }
 }
 

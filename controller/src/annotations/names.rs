@@ -1,8 +1,10 @@
 //! Every annotation that is known, and what is said about those that are not, or are not honoured.
 
+use super::rollout::{EVIDENCE, STATE};
 use super::split::is_match;
 use super::{HALDANE, NGINX, Reader};
 use crate::hint::nearest;
+use haldane_rollout::plan::ORDERS;
 
 /// Where a known annotation belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +13,7 @@ enum Standing {
     Own,
     /// Both prefixes, on an Ingress.
     Shared,
-    /// Part of automatic rollouts, which this version does not do yet; our prefix only.
+    /// Part of automatic rollouts; our prefix only.
     Rollout,
     /// Written by Haldane itself.
     Ours,
@@ -56,7 +58,12 @@ const KNOWN: &[(&str, Standing)] = &[
     ("warm-up", Rollout),
     ("on-abort", Rollout),
     ("rollback-window", Rollout),
+    ("margin", Rollout),
+    ("retry", Rollout),
+    ("rollback", Rollout),
     ("status", Ours),
+    (STATE, Ours),
+    (EVIDENCE, Ours),
     ("canary", Shared),
     ("canary-weight", Shared),
     ("canary-weight-total", Shared),
@@ -305,10 +312,19 @@ pub(crate) fn check_service(reader: &mut Reader<'_>) {
 fn check_own(reader: &mut Reader<'_>, suffix: &str, standing: Option<Standing>) {
     match standing {
         Some(Own | Ours | Shared) => {}
-        Some(Rollout) => warn(reader, HALDANE, suffix, NOT_YET),
+        Some(Rollout) => check_rollout(reader, suffix),
         Some(Ignored(reason)) => warn(reader, HALDANE, suffix, reason),
         Some(Refused(reason)) => refuse(reader, HALDANE, suffix, reason),
         None => refuse(reader, HALDANE, suffix, &unknown(suffix, |_| true)),
+    }
+}
+
+/// Orders may stay when the rollout they were given for is not asked for any more.
+fn check_rollout(reader: &mut Reader<'_>, suffix: &str) {
+    let asked = reader.suffixes(HALDANE).any(|own| own == "rollout");
+    if !asked && !ORDERS.contains(&suffix) {
+        let message = format!("has no effect without {HALDANE}rollout beside it");
+        warn(reader, HALDANE, suffix, &message);
     }
 }
 
@@ -398,6 +414,13 @@ mod tests {
                 Ignored(_) | Refused(_) => migration,
             };
             assert!(names(document, suffix), "{suffix} is not documented");
+        }
+    }
+
+    #[test]
+    fn whatever_a_plan_is_read_from_is_known() {
+        for suffix in haldane_rollout::plan::ANNOTATIONS {
+            assert_eq!(standing(suffix), Some(Rollout), "{suffix}");
         }
     }
 

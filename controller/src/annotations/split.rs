@@ -1,5 +1,6 @@
 //! Haldane's own annotations about versions: on a Service for all who use it, on an Ingress for that Ingress.
 
+use super::rollout::{self, Asked};
 use super::values::{self, cookie_name, header_name, list, version_name};
 use super::{Given, HALDANE, Reader, matches, weights};
 use crate::problem::{Refused, Spot};
@@ -45,6 +46,7 @@ pub(crate) struct SplitSettings {
     pub(crate) on_empty: Option<OnEmpty>,
     /// Versions, and how many requests of 10 000 they get a copy of.
     pub(crate) mirrors: Option<Given<Vec<(String, u16)>>>,
+    pub(crate) rollout: Option<Asked>,
 }
 
 impl SplitSettings {
@@ -58,6 +60,7 @@ impl SplitSettings {
             sticky: reader.own("sticky", sticky).map(|given| given.value),
             on_empty: reader.own("on-empty", on_empty).map(|given| given.value),
             mirrors: reader.own("mirror", mirrors),
+            rollout: rollout::read(reader),
         };
         if let (Some(host), None) = (&settings.preview_host, &settings.preview) {
             let problem = host.spot.error(format!(
@@ -88,6 +91,7 @@ impl SplitSettings {
             sticky: self.sticky.clone().or_else(|| service.sticky.clone()),
             on_empty: self.on_empty.or(service.on_empty),
             mirrors: self.mirrors.clone().or_else(|| service.mirrors.clone()),
+            rollout: self.rollout.clone().or_else(|| service.rollout.clone()),
         }
     }
 

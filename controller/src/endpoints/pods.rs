@@ -66,6 +66,7 @@ fn of_pod<'a>(
                     state,
                 },
                 labels: pod.object.metadata.labels.as_ref(),
+                born: pod.created(),
             }),
             Err(reason) => problems.push(pod.subject().at("status.podIP").warning(reason)),
         }

@@ -5,7 +5,7 @@ use crate::annotations::values::is_dns_name;
 use crate::objects::{Described, Sourced};
 use crate::problem::Problem;
 use haldane_routing::spec::{Address, EndpointSpec, EndpointState};
-use k8s_openapi::api::core::v1::ServicePort;
+use k8s_openapi::api::core::v1::{Pod, ServicePort};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointSlice};
 use std::collections::BTreeMap;
 
@@ -84,13 +84,15 @@ impl<'a> SliceReader<'_, 'a> {
         };
         let mut members = Vec::new();
         for address in &endpoint.addresses {
+            let pod = self.pod(endpoint, address);
             match self.address(address, port) {
                 Ok(found) => members.push(Member {
                     endpoint: EndpointSpec {
                         address: found,
                         state,
                     },
-                    labels: self.labels(endpoint, address),
+                    labels: self.labels(pod),
+                    born: pod.and_then(Described::created),
                 }),
                 Err(reason) => {
                     let field = format!("endpoints[{index}].addresses");
@@ -112,9 +114,7 @@ impl<'a> SliceReader<'_, 'a> {
         }
     }
 
-    /// The pod's labels; without a cluster, a slice may stand for its pods and carry their labels itself. (In a cluster
-    /// its labels are copies of the Service's and say nothing about versions.)
-    fn labels(&self, endpoint: &Endpoint, address: &str) -> Option<&'a BTreeMap<String, String>> {
+    fn pod(&self, endpoint: &Endpoint, address: &str) -> Option<&'a Sourced<Pod>> {
         let lookup = self.scene.lookup;
         let namespace = self.slice.namespace();
         let target = endpoint
@@ -122,7 +122,13 @@ impl<'a> SliceReader<'_, 'a> {
             .as_ref()
             .filter(|target| target.kind.as_deref() == Some("Pod"));
         let named = target.and_then(|target| lookup.pod(namespace, target.name.as_deref()?));
-        match named.or_else(|| lookup.pod_at(namespace, address)) {
+        named.or_else(|| lookup.pod_at(namespace, address))
+    }
+
+    /// The pod's labels; without a cluster, a slice may stand for its pods and carry their labels itself. (In a cluster
+    /// its labels are copies of the Service's and say nothing about versions.)
+    fn labels(&self, pod: Option<&'a Sourced<Pod>>) -> Option<&'a BTreeMap<String, String>> {
+        match pod {
             Some(pod) => pod.object.metadata.labels.as_ref(),
             None if self.scene.options.standalone => self.slice.object.metadata.labels.as_ref(),
             None => None,

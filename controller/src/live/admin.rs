@@ -2,6 +2,8 @@
 
 use super::board::Board;
 use super::metrics::Metrics;
+use super::rollouts::Reports;
+use haldane_rollout::report::Rollouts;
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -13,7 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 /// Connections answered at once: a scraper, a probe, a person, and some to spare.
@@ -27,6 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Admin {
     pub(crate) board: Board,
     pub(crate) metrics: Metrics,
+    pub(crate) rollouts: watch::Receiver<Reports>,
 }
 
 impl Admin {
@@ -93,7 +96,20 @@ impl Admin {
                 let standing = serde_json::to_string(&self.board.standing());
                 answer(StatusCode::OK, JSON, standing.unwrap_or_default())
             }
+            "/rollouts" => {
+                let rollouts = serde_json::to_string(&self.rollouts());
+                answer(StatusCode::OK, JSON, rollouts.unwrap_or_default())
+            }
             _ => answer(StatusCode::NOT_FOUND, TEXT, "no such page\n".to_owned()),
+        }
+    }
+}
+
+impl Admin {
+    fn rollouts(&self) -> Rollouts {
+        Rollouts {
+            leader: self.board.leadership.term().is_some(),
+            rollouts: self.rollouts.borrow().to_vec(),
         }
     }
 }

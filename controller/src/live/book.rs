@@ -5,6 +5,8 @@
 
 use super::name::ObjectName;
 use super::parts::{Part, Parts};
+use super::rollouts::brief::{self, Brief};
+use haldane_rollout::report::RolloutReport;
 use haldane_wire::Generation;
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -24,6 +26,9 @@ pub(crate) struct Status {
     /// Whether it is served as it was when it was last valid.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) held: bool,
+    /// Where the rollouts stand that the object asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rollouts: Vec<Brief>,
 }
 
 /// A status that was written, or is to be.
@@ -44,12 +49,20 @@ pub(crate) struct Book {
 
 impl Book {
     /// Takes in what there is now: the objects, the term that is led, and what each proxy has applied.
-    pub(crate) fn refresh(&mut self, parts: &Parts, term: u64, applied: &[Option<Generation>]) {
+    pub(crate) fn refresh(
+        &mut self,
+        parts: &Parts,
+        term: u64,
+        applied: &[Option<Generation>],
+        rollouts: &[RolloutReport],
+    ) {
+        let mut briefs = brief::of(rollouts);
         self.told.retain(|name, _| parts.contains_key(name));
         self.due.clear();
         for (name, part) in parts {
             let told = self.told.get(name);
-            let entry = entry(part, told, term, applied);
+            let mut entry = entry(part, told, term, applied);
+            entry.status.rollouts = briefs.remove(name).unwrap_or_default();
             if told != Some(&entry) {
                 self.due.insert(place(name, &entry), entry);
             }
@@ -107,6 +120,7 @@ fn status(part: &Part, term: u64, applied: &[Option<Generation>]) -> Status {
         proxies: format!("{count}/{}", applied.len()),
         problems: part.problems,
         held: part.held,
+        rollouts: Vec::new(),
     }
 }
 
@@ -142,7 +156,7 @@ mod tests {
 
     /// What is written after a refresh, as text.
     fn written(book: &mut Book, objects: &[(&str, u64, usize)], applied: &[u64]) -> Vec<String> {
-        book.refresh(&parts(objects), TERM, &proxies(applied));
+        book.refresh(&parts(objects), TERM, &proxies(applied), &[]);
         let mut lines = Vec::new();
         while let Some((name, entry)) = book.next() {
             let status = entry.status;
@@ -199,7 +213,7 @@ mod tests {
     #[test]
     fn what_could_not_be_written_is_written_later() {
         let mut book = Book::default();
-        book.refresh(&parts(&[("a", 1, 0)]), TERM, &proxies(&[1]));
+        book.refresh(&parts(&[("a", 1, 0)]), TERM, &proxies(&[1]), &[]);
         let (name, entry) = book.next().unwrap();
         assert_eq!(book.due(), 0);
         book.failed(&name);

@@ -2,6 +2,7 @@
 
 use super::form::Form;
 use super::name::{Kind, ObjectName};
+use crate::decided::Decided;
 use std::fmt;
 
 /// What one watch looks at.
@@ -74,4 +75,6 @@ pub(crate) enum Change {
     Forbidden,
     /// Nobody looks any more.
     Left,
+    /// We decided who gets which share.
+    Decided(Decided),
 }

@@ -11,19 +11,19 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 /// How many problems may wait to be told; more than this many at once are not read one by one by anybody.
 const DUE_MAX: usize = 10_000;
 
 /// The longest note that the API server takes, in bytes.
-const NOTE_BYTES_MAX: usize = 1024;
+pub(super) const NOTE_BYTES_MAX: usize = 1024;
 
 /// How much of the object's name an Event's name has, in bytes: what is left is for the number behind it.
 const NAME_BYTES_MAX: usize = 230;
 
 /// Who tells.
-const REPORTER: &str = "haldane.dev/controller";
+pub(super) const REPORTER: &str = "haldane.dev/controller";
 
 /// What was told, and what is still to be.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ fn is_told(fault: &Fault) -> bool {
 pub(crate) fn event(fault: &Fault, identity: &str, now: Timestamp) -> Event {
     Event {
         metadata: ObjectMeta {
-            name: Some(name(fault)),
+            name: Some(name(&fault.object, fault)),
             namespace: Some(fault.object.namespace.clone()),
             ..ObjectMeta::default()
         },
@@ -105,11 +105,12 @@ fn note(fault: &Fault) -> String {
     note
 }
 
-fn name(fault: &Fault) -> String {
+/// The same for the same thing told about the same object.
+pub(super) fn name(object: &ObjectName, told: &impl Hash) -> String {
     // Stable between processes of one build; another build may tell a problem once more.
     let mut hasher = DefaultHasher::new();
-    fault.hash(&mut hasher);
-    let object = &fault.object.name;
+    told.hash(&mut hasher);
+    let object = &object.name;
     let object = &object[..object.floor_char_boundary(NAME_BYTES_MAX)];
     format!(
         "{}.{:016x}",
@@ -118,7 +119,7 @@ fn name(fault: &Fault) -> String {
     )
 }
 
-fn reference(object: &ObjectName, uid: &str) -> ObjectReference {
+pub(super) fn reference(object: &ObjectName, uid: &str) -> ObjectReference {
     let version = match object.kind {
         Kind::Ingress | Kind::IngressClass => "networking.k8s.io/v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
@@ -191,6 +192,6 @@ mod tests {
         assert_eq!(event.reason.as_deref(), Some("InvalidAnnotation"));
         let name = event.metadata.name.unwrap();
         assert!(name.starts_with("web."), "{name}");
-        assert_ne!(name, super::name(&fault("other")));
+        assert_ne!(name, super::name(&fault("other").object, &fault("other")));
     }
 }

@@ -5,6 +5,7 @@
 
 use super::name::{Kind, ObjectName};
 use crate::annotations::HALDANE;
+use crate::annotations::rollout::EVIDENCE;
 use crate::objects::Kept;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
@@ -156,6 +157,7 @@ fn slim(metadata: ObjectMeta) -> ObjectMeta {
     let annotations = metadata.annotations.map(|mut annotations| {
         annotations.remove(LAST_APPLIED);
         annotations.remove(&format!("{HALDANE}{STATUS}"));
+        annotations.remove(&format!("{HALDANE}{EVIDENCE}"));
         annotations
     });
     ObjectMeta {

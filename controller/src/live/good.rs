@@ -7,8 +7,9 @@ use super::form::Form;
 use super::name::{Kind, ObjectName};
 use super::secrets;
 use super::store::{Store, Undo};
+use crate::decided::Decided;
 use crate::problem::Problem;
-use crate::translate::{Options, Translation, translate};
+use crate::translate::{Options, Translation, translate_decided};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Earlier forms of objects, for as long as they may be needed.
@@ -20,6 +21,19 @@ pub(crate) struct LastGood {
     held: BTreeMap<ObjectName, Form>,
     /// Objects that were invalid in the last table, held or not.
     faulty: BTreeSet<ObjectName>,
+}
+
+/// What has a say in a table beside the objects.
+#[derive(Clone, Copy)]
+pub(crate) struct Say<'s> {
+    pub(crate) options: &'s Options,
+    pub(crate) decided: &'s Decided,
+}
+
+impl Say<'_> {
+    fn translate(self, store: &Store) -> Translation {
+        translate_decided(store.objects(), self.options, self.decided)
+    }
 }
 
 /// A table, with what is wrong and what was done about it.
@@ -78,15 +92,15 @@ impl LastGood {
         &mut self,
         store: &mut Store,
         waiting: &BTreeSet<ObjectName>,
-        options: &Options,
+        say: Say<'_>,
     ) -> Built {
         let paused: Vec<_> = waiting
             .iter()
             .map(|name| store.swap(name, self.earlier(name)))
             .collect();
-        let first = translate(store.objects(), options);
+        let first = say.translate(store);
         self.faulty = faulty(&first.problems);
-        let (mut built, held) = self.with_earlier_forms(first, store, options);
+        let (mut built, held) = self.with_earlier_forms(first, store, say);
         undo(store, paused);
         self.held = held;
         built.forms = self.to_keep();
@@ -99,17 +113,17 @@ impl LastGood {
         &self,
         first: Translation,
         store: &mut Store,
-        options: &Options,
+        say: Say<'_>,
     ) -> (Built, BTreeMap<ObjectName, Form>) {
         let mut held = self.earlier_of(&self.faulty);
         let mut swaps = put_all(store, &held);
-        let mut second = retranslated(&swaps, store, options);
+        let mut second = retranslated(&swaps, store, say);
         let present = second.as_ref().unwrap_or(&first);
         let secrets = self.secrets_of(&faulty(&present.problems), store);
         let more = self.earlier_of(&secrets);
         if !more.is_empty() {
             swaps.extend(put_all(store, &more));
-            second = retranslated(&swaps, store, options).or(second);
+            second = retranslated(&swaps, store, say).or(second);
             held.extend(more);
         }
         undo(store, swaps);
@@ -159,23 +173,20 @@ fn undo(store: &mut Store, swaps: Vec<Undo>) {
     }
 }
 
-fn retranslated(swaps: &[Undo], store: &Store, options: &Options) -> Option<Translation> {
-    (!swaps.is_empty()).then(|| translate(store.objects(), options))
+fn retranslated(swaps: &[Undo], store: &Store, say: Say<'_>) -> Option<Translation> {
+    (!swaps.is_empty()).then(|| say.translate(store))
 }
 
 /// What is served comes from the second translation; what is wrong, from both.
 fn merged(first: Translation, second: Option<Translation>) -> Translation {
     let Some(second) = second else { return first };
     let mut problems = first.problems;
-    for problem in second.problems {
-        if problem.is_error() && !problems.contains(&problem) {
-            problems.push(problem);
+    for problem in &second.problems {
+        if problem.is_error() && !problems.contains(problem) {
+            problems.push(problem.clone());
         }
     }
-    Translation {
-        table: second.table,
-        problems,
-    }
+    Translation { problems, ..second }
 }
 
 fn faulty(problems: &[Problem]) -> BTreeSet<ObjectName> {

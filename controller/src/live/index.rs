@@ -1,6 +1,7 @@
 //! Everything from the watches to the outcome, running.
 
 use super::RunFault;
+use super::change::Seen;
 use super::form::Form;
 use super::keeper::{Keeper, Outcome, Outlets};
 use super::metrics::Metrics;
@@ -30,6 +31,8 @@ pub(crate) struct Index {
     /// `None` until everything has been listed.
     pub(crate) outcomes: watch::Receiver<Option<Outcome>>,
     pub(crate) metrics: Metrics,
+    /// Where decisions are told.
+    pub(crate) seen: mpsc::Sender<Seen>,
     /// The watches, none of which ends before the index does.
     pub(crate) tasks: JoinSet<()>,
 }
@@ -47,7 +50,7 @@ impl Index {
         let (secrets, wanted) = watch::channel(BTreeSet::new());
         let watches = Watches {
             client,
-            seen,
+            seen: seen.clone(),
             metrics: metrics.clone(),
             watch_s: look.watch_s,
         };
@@ -67,6 +70,7 @@ impl Index {
         Ok(Self {
             outcomes,
             metrics,
+            seen,
             tasks: running.tasks,
         })
     }

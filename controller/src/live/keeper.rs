@@ -6,13 +6,15 @@
 use super::change::{Change, Scope, Seen};
 use super::doubt::{Doubt, Verdict};
 use super::form::Form;
-use super::good::{Built, LastGood};
+use super::good::{Built, LastGood, Say};
 use super::leaving::Leaving;
 use super::metrics::Metrics;
 use super::name::{Kind, ObjectName};
 use super::parts::{Fault, Parts, Step, faults};
 use super::secrets;
 use super::store::{Put, Store};
+use crate::decided::Decided;
+use crate::release::Releases;
 use crate::translate::Options;
 use haldane_routing::spec::TableSpec;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -36,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) parts: Arc<Parts>,
     /// The earlier forms that are served in place of invalid ones, without Secrets.
     pub(crate) held: Arc<Vec<Form>>,
+    /// The rollouts that are asked for, and what there is to decide by.
+    pub(crate) releases: Arc<Releases>,
 }
 
 /// Where a keeper's decisions go.
@@ -52,6 +56,7 @@ pub(crate) struct Outlets {
 /// The index, and what is remembered between builds.
 pub(crate) struct Keeper {
     options: Options,
+    decided: Decided,
     store: Store,
     good: LastGood,
     doubt: Doubt,
@@ -71,6 +76,7 @@ impl Keeper {
     pub(crate) fn new(options: Options, outlets: Outlets) -> Self {
         Self {
             options,
+            decided: Decided::default(),
             store: Store::default(),
             good: LastGood::default(),
             doubt: Doubt::default(),
@@ -115,6 +121,7 @@ impl Keeper {
             Change::Listed(forms) => self.list(scope, forms),
             Change::Forbidden => self.settle(&scope),
             Change::Left => self.leave(&scope),
+            Change::Decided(decided) => self.heed(decided),
         }
     }
 
@@ -145,6 +152,13 @@ impl Keeper {
             _ => self.good.forget(name),
         }
         true
+    }
+
+    /// What the leader decided; a controller that does not lead goes by what is written down.
+    fn heed(&mut self, decided: Decided) -> bool {
+        let differs = self.decided != decided;
+        self.decided = decided;
+        differs
     }
 
     fn leave_pod(&mut self, name: &ObjectName) -> bool {
@@ -207,7 +221,11 @@ impl Keeper {
         }
         let begun = Instant::now();
         let remembered = self.doubt.is_open().then(|| self.good.clone());
-        let built = self.good.build(&mut self.store, &waiting, &self.options);
+        let say = Say {
+            options: &self.options,
+            decided: &self.decided,
+        };
+        let built = self.good.build(&mut self.store, &waiting, say);
         let changed = self.judge(built, remembered);
         self.outlets.metrics.built(begun.elapsed(), changed);
     }
@@ -291,6 +309,7 @@ impl Keeper {
             faults: Arc::new(faults(&translation.problems, &self.store, &held)),
             parts: Arc::new(parts),
             held: Arc::new(forms),
+            releases: Arc::new(translation.releases),
         };
         self.current = Some(outcome.clone());
         self.outlets.outcome.send_replace(Some(outcome));

@@ -1,11 +1,17 @@
 //! What the controller counts. Labels are closed sets, but for the names of proxies, of which there are few.
 
-use super::name::Kind;
+mod rollouts;
+
+use super::name::{Kind, ObjectName};
 use super::reason::Reason;
 use crate::problem::{Problem, Severity};
+use crate::rollouts::notice::What;
+use haldane_rollout::report::RolloutReport;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
+use rollouts::RolloutMetrics;
 use std::time::Duration;
 
 /// Before the name of every metric.
@@ -30,6 +36,7 @@ pub(crate) struct Metrics {
     proxy_lag: IntGaugeVec,
     writes: IntCounterVec,
     writes_pending: IntGauge,
+    rollouts: RolloutMetrics,
 }
 
 /// What came of a write to the API server.
@@ -84,6 +91,7 @@ impl Metrics {
             writes: made.counters("writes_total", "Writes to the API", &["what", "result"])?,
             writes_pending: made
                 .gauge("writes_pending", "Objects whose status is to be written")?,
+            rollouts: RolloutMetrics::new(&made)?,
             registry,
         })
     }
@@ -156,6 +164,16 @@ impl Metrics {
             .inc();
     }
 
+    /// Something happened to a rollout.
+    pub(crate) fn rollout_moved(&self, object: &ObjectName, service: &str, what: What) {
+        self.rollouts.moved(object, service, what);
+    }
+
+    /// Where all rollouts stand.
+    pub(crate) fn rollouts(&self, reports: &[RolloutReport]) {
+        self.rollouts.show(reports);
+    }
+
     pub(crate) fn writes_pending(&self, objects: usize) {
         self.writes_pending.set(count(objects));
     }
@@ -176,6 +194,12 @@ impl Maker<'_> {
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
         let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    fn floats(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(gauges.clone()))?;
         Ok(gauges)
     }

@@ -13,8 +13,9 @@ use super::lease::Leadership;
 use super::metrics::{Metrics, Written};
 use super::name::ObjectName;
 use super::parts::Fault;
+use super::rollouts::Reports;
 use crate::push::Publisher;
-pub(crate) use call::Call;
+pub(crate) use call::{Applied, Call};
 use haldane_wire::Generation;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ pub(crate) struct Writer {
     pub(crate) addresses: watch::Receiver<Addresses>,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
+    pub(crate) rollouts: watch::Receiver<Reports>,
 }
 
 /// What is still to be said.
@@ -67,6 +69,7 @@ impl Writer {
                     Ok(()) = self.addresses.changed() => true,
                     Ok(()) = proxies.changed() => true,
                     () = self.leadership.changed() => true,
+                    Ok(()) = self.rollouts.changed() => true,
                 };
                 if !index_lives {
                     return;
@@ -104,7 +107,10 @@ impl Writer {
             return;
         };
         let applied: Vec<_> = proxies.iter().map(|proxy| proxy.applied).collect();
-        agenda.book.refresh(&outcome.parts, term, &applied);
+        let rollouts = self.rollouts.borrow_and_update().clone();
+        agenda
+            .book
+            .refresh(&outcome.parts, term, &applied, &rollouts);
         agenda.events.refresh(&outcome.faults);
         let addresses = self.addresses.borrow_and_update();
         agenda.gifts.refresh(&outcome.parts, &addresses);

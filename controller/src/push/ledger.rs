@@ -6,6 +6,7 @@
 use haldane_wire::{Series, SeriesId, Totals};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Series that are added up. A rollout of ten steps makes forty for each rule, and 2 500 rules roll out at once.
 const SERIES_MAX: usize = 100_000;
@@ -33,16 +34,40 @@ struct Sum {
 }
 
 /// What one process has told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Process {
     told: HashMap<Arc<SeriesId>, Totals>,
     heard: u64,
+    at: SystemTime,
+}
+
+/// What one process of a proxy has counted since it began.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    /// The process.
+    pub(crate) instance: String,
+    /// When it was heard of last.
+    pub(crate) at: SystemTime,
+    /// What was asked for of what it told.
+    pub(crate) series: Vec<Series>,
 }
 
 impl Ledger {
     /// Takes a report of a process.
-    pub(super) fn report(&mut self, instance: &str, series: impl IntoIterator<Item = Series>) {
+    pub(super) fn report(
+        &mut self,
+        instance: &str,
+        at: SystemTime,
+        series: impl IntoIterator<Item = Series>,
+    ) {
         self.now += 1;
+        let process = self.processes.entry(instance.to_owned());
+        let process = process.or_insert_with(|| Process {
+            told: HashMap::new(),
+            heard: self.now,
+            at,
+        });
+        (process.heard, process.at) = (self.now, at);
         for series in series {
             self.add(instance, series);
         }
@@ -57,10 +82,28 @@ impl Ledger {
         series.collect()
     }
 
+    /// What each process told of the series that are `wanted`.
+    pub(super) fn heard(&self, wanted: impl Fn(&SeriesId) -> bool) -> Vec<Heard> {
+        let heard = |(instance, process): (&String, &Process)| {
+            let told = process.told.iter().filter(|(id, _)| wanted(id));
+            let series = told.map(|(id, totals)| Series {
+                id: SeriesId::clone(id),
+                totals: *totals,
+            });
+            Heard {
+                instance: instance.clone(),
+                at: process.at,
+                series: series.collect(),
+            }
+        };
+        self.processes.iter().map(heard).collect()
+    }
+
     fn add(&mut self, instance: &str, series: Series) {
         let id = self.known(series.id);
-        let process = self.processes.entry(instance.to_owned()).or_default();
-        process.heard = self.now;
+        let Some(process) = self.processes.get_mut(instance) else {
+            return;
+        };
         let before = process.told.insert(id.clone(), series.totals);
         self.told += usize::from(before.is_none());
         let sum = self.sums.entry(id).or_default();
@@ -118,6 +161,8 @@ mod tests {
     use super::*;
     use haldane_routing::By;
 
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
     fn series(rule: &str, requests: u64) -> Series {
         let mut totals = Totals::default();
         totals.outcomes[0] = requests;
@@ -143,7 +188,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let mut before = 0;
         for (instance, requests) in reports {
-            ledger.report(instance, [series("r", *requests)]);
+            ledger.report(instance, NOW, [series("r", *requests)]);
             let now = sums(&ledger)[0].1;
             assert!(now >= before, "{reports:?}: {now} after {before}");
             before = now;
@@ -165,10 +210,10 @@ mod tests {
     #[test]
     fn series_are_kept_apart() {
         let mut ledger = Ledger::default();
-        ledger.report("a", [series("r", 1), series("s", 2)]);
+        ledger.report("a", NOW, [series("r", 1), series("s", 2)]);
         let mut raised = series("r", 4);
         raised.id.weight = 5;
-        ledger.report("a", [raised]);
+        ledger.report("a", NOW, [raised]);
         assert_eq!(sums(&ledger), [("r", 1), ("r", 4), ("s", 2)].map(owned));
     }
 
@@ -182,6 +227,7 @@ mod tests {
         for index in 0..SERIES_MAX + 100 {
             ledger.report(
                 "a",
+                NOW,
                 [series(&index.to_string(), 1), series("busy", index as u64)],
             );
         }
@@ -198,6 +244,7 @@ mod tests {
         for instance in 0..TOLD_MAX / 1_000 + 2 {
             ledger.report(
                 &instance.to_string(),
+                NOW,
                 rules.iter().map(|rule| series(rule, 1)),
             );
         }

@@ -1,10 +1,11 @@
 //! The newest table, and what proxies say of it.
 
-use super::ledger::Ledger;
+use super::ledger::{Heard, Ledger};
 use super::roster::{ProxyState, Roster};
 use haldane_routing::spec::TableSpec;
-use haldane_wire::{Changes, EncodeFault, Encoded, Generation, Series};
+use haldane_wire::{Changes, EncodeFault, Encoded, Generation, Series, SeriesId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -37,6 +38,8 @@ struct Inner {
     publishing: Mutex<()>,
     pub(super) roster: Roster,
     ledger: Mutex<Ledger>,
+    /// Counts the reports of proxies.
+    counted: watch::Sender<u64>,
 }
 
 /// What proxies should hold.
@@ -81,6 +84,7 @@ impl Publisher {
             publishing: Mutex::default(),
             roster: Roster::default(),
             ledger: Mutex::default(),
+            counted: watch::Sender::default(),
         }))
     }
 
@@ -152,6 +156,22 @@ impl Publisher {
         self.ledger().all()
     }
 
+    /// What each process of a proxy counted of the series that are `wanted`, those that have gone included.
+    pub(crate) fn heard(&self, wanted: impl Fn(&SeriesId) -> bool) -> Vec<Heard> {
+        self.ledger().heard(wanted)
+    }
+
+    /// Wakes when any proxy reports what it counted.
+    pub(crate) fn counted(&self) -> watch::Receiver<u64> {
+        self.0.counted.subscribe()
+    }
+
+    /// A proxy's process says what it has counted.
+    pub(super) fn count(&self, instance: &str, series: impl IntoIterator<Item = Series>) {
+        self.ledger().report(instance, SystemTime::now(), series);
+        self.0.counted.send_modify(|count| *count += 1);
+    }
+
     pub(super) fn target(&self) -> watch::Receiver<Target> {
         self.0.target.subscribe()
     }
@@ -160,7 +180,7 @@ impl Publisher {
         &self.0.roster
     }
 
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
         locked(&self.0.ledger)
     }
 }

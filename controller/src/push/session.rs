@@ -187,7 +187,7 @@ impl Session {
                 .inspect_err(|fault| tracing::debug!(proxy = self.name, %fault, "not counted"))
                 .ok()
         });
-        self.publisher.ledger().report(&self.instance, known);
+        self.publisher.count(&self.instance, known);
     }
 }
 

@@ -26,11 +26,15 @@ impl Maker<'_, '_> {
         if self.scene.lookup.knows_endpoints() && !place.owner.settings.upstream.service_upstream {
             warn_missing(&main.groups, &main.split, self.problems);
         }
-        if let Some(problem) = shares::preview_alone(&main.split) {
+        let rollout = self.rollout(&main.split);
+        if let Some(problem) = shares::preview_alone(&main.split).filter(|_| rollout.is_none()) {
             self.problems.push(problem);
             return None;
         }
-        let parts = shares(main.groups.clone(), &main.service, &main.split);
+        let parts = match &rollout {
+            Some(asked) => self.decided_parts(asked, &main),
+            None => shares(main.groups.clone(), &main.service, &main.split),
+        };
         let mut parts = self.or_report(place, parts)?;
         if matches!(place.purpose, Purpose::Preview(_)) {
             return self.preview(place, &main, parts);
@@ -41,7 +45,11 @@ impl Maker<'_, '_> {
             .iter()
             .filter_map(|attached| self.candidate(place, &main, attached))
             .collect();
+        if let Some(asked) = &rollout {
+            self.note_versions(place, asked, &main, &parts);
+        }
         let accepted = canary::mix(&mut parts, candidates, self.problems);
+        self.note_canaries(place, &accepted, &stable);
         let mut forward = self.forward_to(place, &main, &parts, &accepted);
         forward.forced.extend(canary::forced(&accepted, &stable));
         forward.sticky = sticky(place, &main.split, &parts, &accepted);
@@ -79,14 +87,16 @@ impl Maker<'_, '_> {
     }
 
     /// A canary is reached as its main is, but for what is its own; one of the same Service changes nothing.
-    fn candidate<'c>(
+    fn candidate(
         &mut self,
         place: &Place<'_>,
         main: &Resolved,
-        attached: &'c Attached<'_>,
-    ) -> Option<Candidate<'c>> {
+        attached: &Attached<'_>,
+    ) -> Option<Candidate> {
         let settings = attached.settings()?;
-        let split = SplitSettings::default();
+        let service = &attached.backend.service.as_ref()?.name;
+        let settings = self.decided_canary(settings, service);
+        let split = self.canary_split(&settings, service);
         let upstream = UpstreamSettings {
             service_upstream: attached.ingress.settings.upstream.service_upstream,
             ..place.owner.settings.upstream.clone()
@@ -117,7 +127,7 @@ impl Maker<'_, '_> {
         place: &Place<'_>,
         main: &Resolved,
         parts: &Parts,
-        accepted: &[Accepted<'_>],
+        accepted: &[Accepted],
     ) -> ForwardSpec {
         let upstream = &place.owner.settings.upstream;
         let versions = parts
@@ -153,7 +163,7 @@ impl Maker<'_, '_> {
         place: &Place<'_>,
         main: &Resolved,
         part: &Part,
-        accepted: &[Accepted<'_>],
+        accepted: &[Accepted],
     ) -> VersionSpec {
         let canary = accepted.iter().find(|canary| canary.name == part.name);
         let canary = canary.map(|canary| &canary.candidate);
@@ -222,7 +232,7 @@ fn sticky(
     place: &Place<'_>,
     split: &SplitSettings,
     parts: &Parts,
-    accepted: &[Accepted<'_>],
+    accepted: &[Accepted],
 ) -> Option<StickySpec> {
     let legacy = !accepted.is_empty()
         && accepted

@@ -565,7 +565,6 @@ fn unknown_ones() {
     - everything
     + error: web.yaml: Ingress shop/web: metadata.annotations[haldane.dev/something]: is no annotation that Haldane knows
     # haldane.dev/rollout: auto
-    + warning: web.yaml: Ingress shop/web: metadata.annotations[haldane.dev/rollout]: is not supported by this version and has no effect
     # haldane.dev/status: ours
     # nginx.ingress.kubernetes.io/ssl-redirct: "true"
     + warning: web.yaml: Ingress shop/web: metadata.annotations[nginx.ingress.kubernetes.io/ssl-redirct]: is no annotation that Haldane knows; did you mean "ssl-redirect"?

@@ -244,7 +244,6 @@ fn what_belongs_on_an_ingress_is_refused_on_a_service() {
     + error: web.yaml: Service shop/web: metadata.annotations[haldane.dev/weigths]: is no annotation that Haldane knows; did you mean "weights"?
     + respond 503 "no service"
     # haldane.dev/rollout: auto
-    + warning: web.yaml: Service shop/web: metadata.annotations[haldane.dev/rollout]: is not supported by this version and has no effect
     # nginx.ingress.kubernetes.io/rewrite-target: /
     "#);
 }

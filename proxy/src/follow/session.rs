@@ -5,7 +5,7 @@ use super::connect::ConnectFault;
 use super::counters::Told;
 use haldane_wire::proto::push_client::PushClient;
 use haldane_wire::proto::{
-    Applied, FromController, FromProxy, Part, Rejected, from_controller, from_proxy,
+    Applied, Counters, FromController, FromProxy, Part, Rejected, from_controller, from_proxy,
 };
 use haldane_wire::{Fault, Generation, MESSAGE_BYTES_MAX, SERIES_PER_MESSAGE_MAX, counters};
 use std::time::Duration;
@@ -135,13 +135,19 @@ impl Session<'_> {
         }
     }
 
-    /// Sends what moved, if there is room for it.
+    /// Sends what moved, if there is room for it; where nothing did, that we are here.
     fn count(&mut self) -> Result<(), Ended> {
         if self.say.is_closed() {
             return Err(Ended::NotHeard);
         }
         let room = self.say.capacity() * SERIES_PER_MESSAGE_MAX;
         let moved = self.told.moved(self.applier.proxy().metrics(), room);
+        if moved.is_empty() {
+            // Left out where there is no room: then something else is on its way.
+            let _ = self
+                .say
+                .try_send(message(from_proxy::Message::Counters(Counters::default())));
+        }
         for counters in counters(moved).map(from_proxy::Message::Counters) {
             self.say
                 .try_send(message(counters))

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::process::{Mark, Process, Signal};
 use crate::program;
 use anyhow::Context as _;
+use haldane_rollout::report::Rollouts;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -82,6 +83,30 @@ impl Controller {
             .get("localhost", "/status")
             .await?;
         Ok(serde_json::from_slice(&answer.body)?)
+    }
+
+    /// Where all rollouts stand.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn rollouts(&self) -> anyhow::Result<Rollouts> {
+        let answer = Client::h1(self.admin)
+            .await?
+            .get("localhost", "/rollouts")
+            .await?;
+        Ok(serde_json::from_slice(&answer.body)?)
+    }
+
+    /// What it counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        let answer = Client::h1(self.admin)
+            .await?
+            .get("localhost", "/metrics")
+            .await?;
+        Ok(answer.text())
     }
 
     /// Waits until it leads, or does not.

@@ -9,13 +9,15 @@ use crate::live::memory::Place;
 use crate::live::metrics::Written;
 use crate::live::name::{Kind, ObjectName};
 use crate::live::parts::Fault;
+use crate::live::rollouts::told::Told;
 use crate::live::said::said;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -29,6 +31,14 @@ const FIELD_MANAGER: &str = "haldane-controller";
 
 /// How long one write may take, so that a server that hangs does not hold up all others for ever.
 const CALL_MAX: Duration = Duration::from_secs(5);
+
+/// Annotations, and who owns them.
+pub(crate) struct Applied {
+    /// What they are, for the log and the metrics.
+    pub(crate) what: &'static str,
+    pub(crate) manager: &'static str,
+    pub(crate) annotations: Value,
+}
 
 /// Speaks to the API server.
 pub(crate) struct Call {
@@ -50,28 +60,70 @@ impl Call {
 
     /// Writes the status annotation of an Ingress or a Service.
     pub(super) async fn status(&mut self, name: &ObjectName, entry: &Entry) -> Written {
-        let result = match name.kind {
-            Kind::Ingress => self.annotate::<Ingress>(name, entry).await,
-            _ => self.annotate::<Service>(name, entry).await,
+        let status = json!(entry.status).to_string();
+        let annotations = json!({ format!("{HALDANE}{STATUS}"): status });
+        let applied = Applied {
+            what: "status",
+            manager: FIELD_MANAGER,
+            annotations,
         };
-        self.judged("status", result)
+        self.annotate(name, &entry.uid, applied).await
     }
 
-    async fn annotate<K>(&self, name: &ObjectName, entry: &Entry) -> Result<(), CallError>
+    /// Makes these the annotations of an Ingress or a Service that a field manager owns.
+    pub(crate) async fn annotate(
+        &mut self,
+        name: &ObjectName,
+        uid: &str,
+        applied: Applied,
+    ) -> Written {
+        let what = applied.what;
+        let result = match name.kind {
+            Kind::Ingress => self.apply::<Ingress>(name, uid, applied).await,
+            _ => self.apply::<Service>(name, uid, applied).await,
+        };
+        self.judged(what, result)
+    }
+
+    async fn apply<K>(
+        &self,
+        name: &ObjectName,
+        uid: &str,
+        applied: Applied,
+    ) -> Result<(), CallError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + DeserializeOwned + Debug,
     {
-        let status = json!(entry.status).to_string();
-        let mut body = body(&K::api_version(&()), name, &entry.uid);
-        body["metadata"]["annotations"] = json!({ format!("{HALDANE}{STATUS}"): status });
+        let mut body = body(&K::api_version(&()), name, uid);
+        body["metadata"]["annotations"] = applied.annotations;
         let api = Api::<K>::namespaced(self.client.clone(), &name.namespace);
         let (how, body) = (
-            PatchParams::apply(FIELD_MANAGER).force(),
+            PatchParams::apply(applied.manager).force(),
             Patch::Apply(body),
         );
         in_time(api.patch_metadata(&name.name, &how, &body)).await?;
         Ok(())
+    }
+
+    /// The object as the API server has it now, whatever a watch has told of it: what another controller wrote last is in
+    /// it. `None` if there is none.
+    pub(crate) async fn fresh(&self, name: &ObjectName) -> Result<Option<ObjectMeta>, CallError> {
+        match name.kind {
+            Kind::Ingress => self.read::<Ingress>(name).await,
+            _ => self.read::<Service>(name).await,
+        }
+    }
+
+    async fn read<K>(&self, name: &ObjectName) -> Result<Option<ObjectMeta>, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &name.namespace);
+        let one = ListParams::default().fields(&format!("metadata.name={}", name.name));
+        let found = in_time(api.list_metadata(&one)).await?;
+        Ok(found.items.into_iter().next().map(|found| found.metadata))
     }
 
     /// Writes where an Ingress is reached.
@@ -87,8 +139,18 @@ impl Call {
     /// Tells a problem, unless it has been told already.
     pub(super) async fn event(&mut self, fault: &Fault) -> Written {
         let event = events::event(fault, &self.identity, Timestamp::now());
-        let api = Api::<Event>::namespaced(self.client.clone(), &fault.object.namespace);
-        let result = in_time(api.create(&PostParams::default(), &event)).await;
+        self.create(&fault.object.namespace, &event).await
+    }
+
+    /// Tells what happened to a rollout, unless it has been told already.
+    pub(crate) async fn notice(&mut self, told: &Told) -> Written {
+        let event = told.event(&self.identity, Timestamp::now());
+        self.create(&told.object.namespace, &event).await
+    }
+
+    async fn create(&mut self, namespace: &str, event: &Event) -> Written {
+        let api = Api::<Event>::namespaced(self.client.clone(), namespace);
+        let result = in_time(api.create(&PostParams::default(), event)).await;
         match result {
             // This process before us, or another, told it already.
             Err(CallError::Api(kube::Error::Api(status))) if status.code == 409 => Written::Done,
@@ -143,7 +205,7 @@ async fn in_time<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Ca
 
 /// Why a write came to nothing.
 #[derive(Debug, thiserror::Error)]
-enum CallError {
+pub(crate) enum CallError {
     #[error("the API server takes longer than {CALL_MAX:?}")]
     Slow,
     #[error("{}", said(.0))]

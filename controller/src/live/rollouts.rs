@@ -1,0 +1,271 @@
+//! Runs rollouts while this controller leads: looks each second and whenever something changes, writes decisions down, and
+//! tells the keeper who gets which share.
+//!
+//! What is decided, and why, is `crate::rollouts`' and `haldane-rollout`'s affair.
+
+pub(crate) mod brief;
+mod flight;
+mod record;
+pub(crate) mod told;
+
+use super::change::{Change, Scope, Seen};
+use super::keeper::Outcome;
+use super::lease::Leadership;
+use super::metrics::{Metrics, Written};
+use super::name::{Kind, ObjectName};
+use super::write::Call;
+use crate::decided::{Decided, ReleaseKey};
+use crate::push::{Heard, Publisher};
+use crate::release::{Release, Releases};
+use flight::Flight;
+use haldane_rollout::report::RolloutReport;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use told::Told;
+
+/// How often rollouts are looked at when nothing happens: their clocks go on.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What proxies report about the same time is looked at together.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// How many Events may wait to be written. More than this are not read one by one.
+const NOTICES_MAX: usize = 1_000;
+
+/// How many Events are written before the next look.
+const NOTICES_AT_ONCE: usize = 5;
+
+/// Where all rollouts stand.
+pub(crate) type Reports = Arc<Vec<RolloutReport>>;
+
+/// What running rollouts needs.
+pub(crate) struct Pilot {
+    pub(crate) call: Call,
+    pub(crate) leadership: Leadership,
+    pub(crate) outcomes: watch::Receiver<Option<Outcome>>,
+    pub(crate) publisher: Publisher,
+    /// Where decisions are told.
+    pub(crate) keeper: mpsc::Sender<Seen>,
+    pub(crate) reports: watch::Sender<Reports>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What is remembered between looks.
+#[derive(Default)]
+struct Deck {
+    /// The term in which all of this was read.
+    term: Option<u64>,
+    flights: BTreeMap<ReleaseKey, Flight>,
+    decided: Decided,
+    notices: VecDeque<Told>,
+}
+
+impl Pilot {
+    /// Runs rollouts for ever.
+    pub(crate) async fn run(mut self) {
+        let mut deck = Deck::default();
+        let mut counted = self.publisher.counted();
+        loop {
+            let woken = async {
+                tokio::select! {
+                    changed = self.outcomes.changed() => changed.is_ok(),
+                    Ok(()) = counted.changed() => true,
+                    () = self.leadership.changed() => true,
+                }
+            };
+            // Nobody has changed anything within the time, so it is the time that has changed.
+            if !timeout(LOOK, woken).await.unwrap_or(true) {
+                return;
+            }
+            sleep(TOGETHER).await;
+            counted.mark_unchanged();
+            self.round(&mut deck).await;
+        }
+    }
+
+    async fn round(&mut self, deck: &mut Deck) {
+        let outcome = self.outcomes.borrow_and_update().clone();
+        let term = self.leadership.term();
+        let (Some(outcome), true) = (outcome, term.is_some()) else {
+            return self.lay_down(deck).await;
+        };
+        if deck.term != term {
+            // Another may have decided meanwhile.
+            self.lay_down(deck).await;
+            deck.term = term;
+        }
+        let releases = &outcome.releases;
+        self.board(deck, &outcome).await;
+        let (heard, now) = (self.heard(releases), Timestamp::now());
+        for (key, flight) in &mut deck.flights {
+            if let Some(release) = releases.get(key) {
+                flight.look(release, &heard, now);
+            }
+        }
+        self.decree(deck).await;
+        self.write(deck, &heard).await;
+        self.decree(deck).await;
+        self.report(deck, releases, &heard, now);
+        self.tell(deck).await;
+    }
+
+    /// Forgets everything: who does not lead decides nothing, and goes by what is written.
+    async fn lay_down(&self, deck: &mut Deck) {
+        if deck.term.is_some() {
+            *deck = Deck::default();
+            self.send(Decided::default()).await;
+            self.reports.send_replace(Reports::default());
+            self.metrics.rollouts(&[]);
+        }
+    }
+
+    /// Takes on what is asked for, and lets go of what is not any more.
+    async fn board(&mut self, deck: &mut Deck, outcome: &Outcome) {
+        let uid = |name: &ObjectName| outcome.parts.get(name).map(|part| part.uid.as_str());
+        let releases = &outcome.releases;
+        let stays = |key: &ReleaseKey, flight: &mut Flight| {
+            releases.contains_key(key) && uid(&flight.object) == Some(&flight.uid)
+        };
+        deck.flights.retain(stays);
+        for (key, release) in releases.iter() {
+            if !deck.flights.contains_key(key)
+                && let Some(flight) = self.meet(key, release).await
+            {
+                deck.flights.insert(key.clone(), flight);
+            }
+        }
+    }
+
+    /// A rollout that this process has not run yet. `None` if it cannot be known now what was decided.
+    async fn meet(&mut self, key: &ReleaseKey, release: &Release) -> Option<Flight> {
+        // Without a ready pod nobody can say which version is the stable one.
+        if release.versions.is_empty() {
+            return None;
+        }
+        let object: ObjectName = key.object.parse().ok()?;
+        let metadata = match self.call.fresh(&object).await {
+            Ok(metadata) => metadata?,
+            Err(error) => {
+                tracing::warn!(%object, %error, "what was decided cannot be read");
+                return None;
+            }
+        };
+        let saved = record::read(&metadata, &key.service);
+        if saved.is_none() && !release.settled {
+            return None;
+        }
+        let uid = metadata.uid.unwrap_or_default();
+        Some(Flight::new(object, uid, saved, release))
+    }
+
+    fn heard(&self, releases: &Releases) -> Vec<Heard> {
+        if releases.is_empty() {
+            return Vec::new();
+        }
+        let rules = releases.values().flat_map(|release| release.rules.keys());
+        let rules: HashSet<&str> = rules.map(String::as_str).collect();
+        self.publisher.heard(|id| rules.contains(id.rule.as_str()))
+    }
+
+    /// Tells the keeper what is in force, where it is news.
+    async fn decree(&self, deck: &mut Deck) {
+        let shares = deck.flights.iter();
+        let shares = shares.map(|(key, flight)| (key.clone(), flight.rollout.saved.shares()));
+        let decided = Decided(shares.collect());
+        if decided != deck.decided {
+            deck.decided = decided.clone();
+            self.send(decided).await;
+        }
+    }
+
+    async fn send(&self, decided: Decided) {
+        let seen = Seen {
+            scope: Scope::all(Kind::Service, None),
+            change: Change::Decided(decided),
+        };
+        if self.keeper.send(seen).await.is_err() {
+            tracing::error!("the index has ended");
+        }
+    }
+
+    /// Writes what is due. An object with several rollouts has all of them written at once.
+    async fn write(&mut self, deck: &mut Deck, heard: &[Heard]) {
+        let there: HashSet<&str> = heard.iter().map(|heard| heard.instance.as_str()).collect();
+        let due = deck
+            .flights
+            .values()
+            .filter(|flight| flight.due().is_some());
+        let due: Vec<_> = due
+            .map(|flight| (flight.object.clone(), flight.uid.clone()))
+            .collect();
+        for (object, uid) in due {
+            if self.leadership.term() != deck.term {
+                return;
+            }
+            let ours = deck
+                .flights
+                .iter()
+                .filter(|(_, flight)| flight.object == object);
+            let ours = ours.map(|(key, flight)| {
+                (
+                    key.service.as_str(),
+                    flight.due().unwrap_or(&flight.rollout),
+                )
+            });
+            let applied = record::write(ours, |instance| there.contains(instance));
+            let written = self.call.annotate(&object, &uid, applied).await;
+            self.metrics.wrote("rollout", written);
+            if written == Written::Done {
+                let ours = deck
+                    .flights
+                    .values_mut()
+                    .filter(|flight| flight.object == object);
+                ours.for_each(Flight::wrote);
+            }
+        }
+    }
+
+    fn report(&self, deck: &mut Deck, releases: &Releases, heard: &[Heard], now: Timestamp) {
+        let mut reports = Vec::new();
+        for (key, flight) in &mut deck.flights {
+            let Some(release) = releases.get(key) else {
+                continue;
+            };
+            reports.push(flight.report(key, release, heard, now));
+            for notice in flight.take_notices() {
+                let (object, uid) = (flight.object.clone(), flight.uid.clone());
+                tracing::info!(%object, service = key.service, what = notice.what.as_str(), "{}", notice.note);
+                self.metrics
+                    .rollout_moved(&object, &key.service, notice.what);
+                let told = Told {
+                    object,
+                    uid,
+                    notice,
+                    at: now,
+                };
+                if deck.notices.len() < NOTICES_MAX {
+                    deck.notices.push_back(told);
+                }
+            }
+        }
+        self.metrics.rollouts(&reports);
+        self.reports.send_replace(Arc::new(reports));
+    }
+
+    async fn tell(&mut self, deck: &mut Deck) {
+        for _ in 0..NOTICES_AT_ONCE {
+            let Some(told) = deck.notices.pop_front() else {
+                return;
+            };
+            let written = self.call.notice(&told).await;
+            self.metrics.wrote("event", written);
+            if written == Written::Failed {
+                return deck.notices.push_front(told);
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Rollouts, driven by hand: what is there, what proxies tell, and the time are the test's.
+
+use super::turn::Rollout;
+use crate::decided::ReleaseKey;
+use crate::push::Heard;
+use crate::release::{Release, Version};
+use haldane_rollout::{Phase, Plan};
+use haldane_routing::By;
+use haldane_wire::{Outcome, Series, SeriesId, Totals};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+const RULE: &str = "shop/web shop.example.com/ (Prefix)";
+
+/// A rollout, and the world around it.
+struct Play {
+    annotations: BTreeMap<&'static str, &'static str>,
+    /// Versions with the templates of their pods, such as `1:a 2:b,c`.
+    there: &'static str,
+    by_canary: bool,
+    settled: bool,
+    rollout: Option<Rollout>,
+    counted: BTreeMap<(&'static str, String, u64, u64), Totals>,
+    now: Timestamp,
+}
+
+impl Play {
+    fn new(there: &'static str) -> Self {
+        let annotations = [
+            ("rollout", "auto"),
+            ("steps", "10,50,100"),
+            ("step-interval", "10s"),
+        ];
+        Self {
+            annotations: annotations.into(),
+            there,
+            by_canary: false,
+            settled: true,
+            rollout: None,
+            counted: BTreeMap::new(),
+            now: "2026-11-20T12:00:00Z".parse().expect("a time"),
+        }
+    }
+
+    fn release(&self) -> Release {
+        let plan = Plan::read(self.annotations.iter().map(|(key, text)| (*key, *text)));
+        let decided = self.rollout.as_ref().map(|rollout| rollout.saved.shares());
+        let canary = decided.and_then(|decided| decided.canary);
+        let canary = if self.by_canary {
+            Some("next".to_owned())
+        } else {
+            canary
+        };
+        Release {
+            key: ReleaseKey::default(),
+            plan: Arc::new(plan.expect("sound").expect("asked for")),
+            label: Some("version".to_owned()),
+            settled: self.settled,
+            by_canary: self.by_canary,
+            versions: self
+                .there
+                .split_whitespace()
+                .zip(0..)
+                .map(version)
+                .collect(),
+            first: "1".to_owned(),
+            rules: BTreeMap::from([(RULE.to_owned(), canary)]),
+        }
+    }
+
+    /// What proxies count at the present share: requests and bad ones of canary and stable.
+    fn count(&mut self, proxy: &'static str, [canary, canary_bad, stable, stable_bad]: [u64; 4]) {
+        let shares = self.rollout.as_ref().expect("it began").saved.shares();
+        let (weight, period) = (
+            u64::from(shares.share.weight()),
+            u64::from(shares.share.period()),
+        );
+        let name = if self.by_canary {
+            Some("next".to_owned())
+        } else {
+            shares.canary
+        };
+        let arms = [
+            (name.expect("a canary"), weight, canary, canary_bad),
+            (shares.stable, period - weight, stable, stable_bad),
+        ];
+        for (version, weight, requests, bad) in arms {
+            let totals = self
+                .counted
+                .entry((proxy, version, weight, period))
+                .or_default();
+            totals.outcomes[Outcome::ServerError as usize] += bad;
+            totals.outcomes[Outcome::Success as usize] += requests - bad;
+        }
+    }
+
+    fn heard(&self) -> Vec<Heard> {
+        let mut heard = BTreeMap::<_, Vec<_>>::new();
+        for ((proxy, version, weight, period), totals) in &self.counted {
+            let id = SeriesId {
+                rule: RULE.to_owned(),
+                version: version.clone(),
+                by: By::Split,
+                weight: *weight,
+                period: *period,
+            };
+            heard.entry(*proxy).or_default().push(Series {
+                id,
+                totals: *totals,
+            });
+        }
+        let heard = heard.into_iter().map(|(proxy, series)| Heard {
+            instance: proxy.to_owned(),
+            at: SystemTime::from(self.now),
+            series,
+        });
+        heard.collect()
+    }
+
+    /// Looks after so many seconds; what was told, and who has what then.
+    fn look(&mut self, seconds: i64) -> String {
+        self.now += SignedDuration::from_secs(seconds);
+        let (release, heard) = (self.release(), self.heard());
+        let rollout = self.rollout.get_or_insert_with(|| Rollout::first(&release));
+        let turn = rollout.turn(&release, &heard, self.now);
+        let before = rollout.clone();
+        let again = rollout.turn(&release, &heard, self.now);
+        assert_eq!(
+            (&before, again.notices.len()),
+            (&*rollout, 0),
+            "looking again"
+        );
+        let told = turn.notices.iter().map(|notice| notice.what.as_str());
+        let shares = rollout.saved.shares();
+        let canary = shares
+            .canary
+            .map(|canary| format!(" {canary} {}", shares.share));
+        let told: Vec<_> = told.collect();
+        format!(
+            "{}: {}{}",
+            told.join(" "),
+            shares.stable,
+            canary.unwrap_or_default()
+        )
+    }
+
+    /// What a controller that takes over finds written.
+    fn crash(&mut self) {
+        let rollout = self.rollout.take().expect("it began");
+        let written = serde_json::to_string(&(&rollout.saved, &rollout.seen.bounded(|_| true)));
+        let (saved, seen) =
+            serde_json::from_str(&written.expect("it can be written")).expect("it can be read");
+        let read = Rollout { saved, seen };
+        assert_eq!(read, rollout);
+        self.rollout = Some(read);
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        let state = self.rollout.as_ref()?.saved.state.as_ref();
+        state.map(haldane_rollout::State::phase)
+    }
+}
+
+/// Those that are written later are younger.
+fn version((text, born): (&str, i64)) -> (String, Version) {
+    let (name, hashes) = text.split_once(':').expect("NAME:HASH");
+    let version = Version {
+        ready: 1,
+        hashes: hashes.split(',').map(str::to_owned).collect(),
+        born: Some(born),
+    };
+    (name.to_owned(), version)
+}
+
+#[test]
+fn what_is_there_first_is_stable_and_what_comes_is_released() {
+    let mut play = Play::new("1:a 0:z");
+    assert_eq!(play.look(0), ": 1");
+    assert_eq!(play.look(100), ": 1");
+    play.there = "1:a 0:z 2:b";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    play.count("p", [100, 0, 900, 0]);
+    assert_eq!(play.look(5), ": 1 2 10%");
+    assert_eq!(play.look(5), "StepRaised: 1 2 50%");
+    play.count("p", [9000, 0, 9000, 0]);
+    assert_eq!(play.look(10), "StepRaised: 1 2 100%");
+    assert_eq!(play.look(10), "Promoted: 1 2 100%");
+    play.there = "1:a 2:b 3:c";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 2 3 10%");
+}
+
+#[test]
+fn a_pod_that_is_not_known_yet_is_no_version() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    (play.there, play.settled) = ("1:a unlabelled:", false);
+    assert_eq!(play.look(1), ": 1");
+    (play.there, play.settled) = ("1:a,b", true);
+    assert_eq!(play.look(1), ": 1");
+}
+
+#[test]
+fn an_aborted_version_stays_so_until_it_changes() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    play.look(1);
+    play.count("p", [20, 20, 180, 0]);
+    assert_eq!(play.look(1), "Aborted: 1 2 0%");
+    assert_eq!(play.look(3600), ": 1 2 0%");
+    // It crashes and comes back.
+    play.there = "1:a";
+    assert_eq!(play.look(300), ": 1 2 0%");
+    play.there = "1:a 2:b";
+    assert_eq!(play.look(1), ": 1 2 0%");
+    play.there = "1:a 2:b,c";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    play.count("p", [20, 0, 180, 0]);
+    assert_eq!(
+        play.look(1),
+        ": 1 2 10%",
+        "what was counted before is not held against it"
+    );
+    assert_eq!(play.phase(), Some(Phase::Climbing));
+}
+
+#[test]
+fn a_newer_version_takes_the_place_of_one_under_way() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    play.look(1);
+    play.there = "1:a 2:b 3:c";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 3 10%");
+    play.count("p", [20, 20, 180, 0]);
+    assert_eq!(play.look(1), "Aborted: 1 3 0%");
+    assert_eq!(play.look(1), ": 1 3 0%", "the older one has been seen");
+}
+
+#[test]
+fn a_stable_version_without_pods_is_replaced() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.annotations.insert("pause", "true");
+    play.there = "1:a 2:b";
+    assert_eq!(play.look(1), "RolloutStarted Paused: 1 2 0%");
+    play.there = "2:b";
+    assert_eq!(play.look(1), ": 1 2 0%");
+    assert_eq!(play.look(59), ": 1 2 0%");
+    assert_eq!(play.look(1), "StableReplaced: 2");
+    assert_eq!(play.look(1), ": 2");
+}
+
+#[test]
+fn an_aborted_version_never_takes_the_place_of_stable() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    play.look(1);
+    play.annotations.insert("abort", "2");
+    assert_eq!(play.look(1), "Aborted: 1 2 0%");
+    play.there = "2:b";
+    play.look(1);
+    assert_eq!(play.look(600), ": 1 2 0%");
+}
+
+#[test]
+fn a_crash_at_any_time_changes_nothing() {
+    let script = |crash: bool| {
+        let mut play = Play::new("1:a");
+        let mut log = vec![play.look(0)];
+        play.there = "1:a 2:b";
+        for (seconds, proxy, counts) in [
+            (1, "", [0; 4]),
+            (6, "p", [50, 0, 450, 2]),
+            (6, "q", [60, 1, 540, 1]),
+            (5, "p", [3000, 1, 3000, 1]),
+            (6, "q", [9000, 2, 9000, 3]),
+            (10, "", [0; 4]),
+            (10, "", [0; 4]),
+        ] {
+            if !proxy.is_empty() {
+                play.count(proxy, counts);
+            }
+            if crash {
+                play.crash();
+            }
+            log.push(play.look(seconds));
+        }
+        log
+    };
+    let whole = script(false);
+    assert_eq!(script(true), whole);
+    assert!(
+        whole.last().is_some_and(|last| last.contains("100%")),
+        "{whole:?}"
+    );
+}
+
+#[test]
+fn while_stable_fails_nothing_speaks_for_the_canary() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    play.look(1);
+    play.count("p", [10, 10, 90, 90]);
+    play.look(1);
+    for _ in 0..20 {
+        play.count("p", [100, 0, 900, 900]);
+        play.look(1);
+    }
+    let evidence = &play.rollout.as_ref().expect("it began").seen.evidence;
+    let arms = evidence.totals().values().next().expect("a share");
+    assert_eq!(
+        arms.calm_errors().requests(),
+        100,
+        "only what came before it was known"
+    );
+}
+
+#[test]
+fn a_canary_ingress_is_released_from_the_first_sight_on() {
+    let mut play = Play::new("7:a");
+    play.by_canary = true;
+    assert_eq!(play.look(0), "RolloutStarted StepRaised: 1 7 10%");
+    play.count("p", [20, 20, 180, 0]);
+    assert_eq!(play.look(1), "Aborted: 1 7 0%");
+    play.there = "8:b";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 8 10%");
+}
+
+#[test]
+fn what_holds_is_told_once() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.annotations
+        .extend([("pause", "true"), ("freeze", "00:00 - 23:59 UTC")]);
+    play.there = "1:a 2:b";
+    assert_eq!(play.look(1), "RolloutStarted Paused Frozen: 1 2 0%");
+    play.crash();
+    assert_eq!(play.look(1), ": 1 2 0%");
+    play.annotations.remove("pause");
+    assert_eq!(play.look(1), "Resumed: 1 2 0%");
+    play.annotations.remove("freeze");
+    assert_eq!(play.look(1), "StepRaised Thawed: 1 2 10%");
+}

@@ -1,0 +1,256 @@
+//! One look at a rollout: from what it was, what is there, what proxies tell and the time, to what it is now.
+//!
+//! Looking again with nothing changed changes nothing. Nothing here writes or publishes.
+
+use super::notice::{Notice, What};
+use super::reading::{Latency, Pair, add, bounds};
+use super::saved::{Held, Known, Saved};
+use super::seen::Seen;
+use crate::push::Heard;
+use crate::release::{Release, Version};
+use haldane_rollout::{Action, Decision, Evidence, Phase, State, Threshold, decide};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long a stable version may have no ready pod before another takes its place. A node that restarts takes less.
+const STABLE_GONE_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// After how long without a ready pod a version counts as new when it comes again: twice what a container that crashes is
+/// made to wait.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+/// The most templates that are remembered of one version; when there are more, those whose pods are gone are forgotten.
+const HASHES_MAX: usize = 32;
+
+/// A rollout as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rollout {
+    pub(crate) saved: Saved,
+    pub(crate) seen: Seen,
+}
+
+/// What came of a look.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Turn {
+    /// What was decided; `None` where nothing is being released.
+    pub(crate) decision: Option<Decision>,
+    /// What is to be told.
+    pub(crate) notices: Vec<Notice>,
+}
+
+impl Rollout {
+    /// The first sight of what is there: it is the stable version, unless it is a canary's.
+    pub(crate) fn first(release: &Release) -> Self {
+        let mut saved = Saved {
+            label: release.label.clone(),
+            stable: release.first.clone(),
+            ..Saved::default()
+        };
+        if !release.by_canary {
+            know(&mut saved, release);
+        }
+        let seen = Seen::default();
+        Self { saved, seen }
+    }
+
+    /// Looks.
+    pub(crate) fn turn(&mut self, release: &Release, heard: &[Heard], now: Timestamp) -> Turn {
+        let mut turn = Turn::default();
+        if let Some(state) = &self.saved.state {
+            let readings = pair(release, state.stable(), state.canary()).readings(heard);
+            self.seen.take(&readings, state.terms());
+        }
+        if release.settled {
+            self.replace_stable(release, now, &mut turn);
+        }
+        if let Some(state) = &mut self.saved.state {
+            state.look_at(&release.plan.hand);
+        }
+        if let Some(canary) = self.newcomer(release) {
+            self.begin(&canary, release, heard, now, &mut turn);
+        }
+        if release.settled {
+            self.forget_versions(release, now);
+        }
+        self.decide(release, now, &mut turn);
+        self.note_held(release, now, &mut turn);
+        turn
+    }
+
+    fn decide(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
+        let Some(state) = &mut self.saved.state else {
+            return;
+        };
+        let decision = decide(&release.plan, state, &self.seen.evidence, now);
+        // While no ready pod of it is there, a version gets nothing more; whatever takes away is not held up.
+        let up = matches!(decision.action, Action::Advance { .. } | Action::Promote);
+        if !up || release.versions.contains_key(state.canary()) {
+            state.carry_out(&decision, &mut self.seen.evidence, now);
+            turn.notices.extend(Notice::of(&decision, state));
+        }
+        turn.decision = Some(decision);
+    }
+
+    /// The version that is to be released from now on, if any.
+    fn newcomer(&self, release: &Release) -> Option<String> {
+        if !release.settled {
+            return None;
+        }
+        let stable = self.stable(release);
+        let others = release.versions.iter().filter(|(name, _)| *name != stable);
+        let new = others
+            .clone()
+            .filter(|(name, version)| self.is_new(name, version));
+        let youngest = new.max_by_key(|(_, version)| version.born);
+        let retried = || {
+            let state = self.saved.state.as_ref()?;
+            let mut others = others;
+            others.find(|(name, _)| *name == state.canary() && state.begins(name, &release.plan))
+        };
+        youngest.or_else(retried).map(|(name, _)| name.clone())
+    }
+
+    fn is_new(&self, name: &str, version: &Version) -> bool {
+        let known = self.saved.known.get(name);
+        known.is_none_or(|known| !version.hashes.is_subset(&known.hashes))
+    }
+
+    /// The stable version of a canary Ingress is whatever its main has.
+    fn stable<'s>(&'s self, release: &'s Release) -> &'s str {
+        match release.by_canary {
+            true => &release.first,
+            false => self.saved.stable_now(),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        canary: &str,
+        release: &Release,
+        heard: &[Heard],
+        now: Timestamp,
+        turn: &mut Turn,
+    ) {
+        let stable = self.stable(release).to_owned();
+        let readings = pair(release, &stable, canary).readings(heard);
+        let thresholds = thresholds(release, readings.iter().map(|reading| &reading.stable));
+        let before = self.saved.state.as_ref();
+        if before.is_none_or(|state| (state.stable(), state.canary()) != (&stable, canary)) {
+            // What proxies told of other versions is no measure for what they tell of these.
+            self.seen.evidence = Evidence::new(thresholds.len());
+        }
+        let evidence = &mut self.seen.evidence;
+        let state = State::begin(&stable, canary, &release.plan, thresholds, evidence, now);
+        self.seen.forget(&readings, state.terms());
+        self.saved.stable.clone_from(&stable);
+        self.saved.state = Some(state);
+        know(&mut self.saved, release);
+        let note = format!("{canary} is released beside {stable}");
+        turn.notices.push(Notice::new(What::Started, note));
+    }
+
+    /// A stable version whose pods are gone is none. What is there instead takes its place, unless it was aborted.
+    fn replace_stable(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
+        let stable = self.stable(release).to_owned();
+        if release.by_canary || release.versions.contains_key(&stable) {
+            self.saved.stable_gone = None;
+            return;
+        }
+        let state = self.saved.state.as_ref();
+        let aborted = state.filter(|state| state.phase() == Phase::Aborted);
+        let aborted = aborted.map(State::canary);
+        let others = release.versions.iter();
+        let others = others.filter(|(name, _)| Some(name.as_str()) != aborted);
+        let Some((next, _)) = others.max_by_key(|(_, version)| version.ready) else {
+            return;
+        };
+        let since = *self.saved.stable_gone.get_or_insert(now);
+        if now.duration_since(since) >= STABLE_GONE_MAX {
+            let next = next.clone();
+            let note = format!("{next} is the stable version now: {stable} has no pods any more");
+            turn.notices.push(Notice::new(What::StableReplaced, note));
+            *self = Self::first(release);
+            self.saved.stable = next;
+        }
+    }
+
+    /// What has been gone for long is new when it comes again.
+    fn forget_versions(&mut self, release: &Release, now: Timestamp) {
+        let state = self.saved.state.as_ref();
+        let kept = [Some(self.saved.stable_now()), state.map(State::canary)];
+        let kept = kept.map(|name| name.unwrap_or_default().to_owned());
+        self.saved.known.retain(|name, known| {
+            if release.versions.contains_key(name) || kept.contains(name) {
+                known.gone = None;
+                return true;
+            }
+            let since = *known.gone.get_or_insert(now);
+            now.duration_since(since) < FORGOTTEN_AFTER
+        });
+    }
+
+    /// Tells when a person or the calendar begins or ends to hold what is under way.
+    fn note_held(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
+        let state = self.saved.state.as_ref();
+        let under_way = state.filter(|state| !is_over(state.phase()));
+        let freeze = release.plan.frozen(now).filter(|_| under_way.is_some());
+        let held = Held {
+            paused: under_way.is_some() && release.plan.hand.pause,
+            frozen: freeze.is_some(),
+        };
+        if let Some(state) = under_way {
+            let before = &self.saved.held;
+            let canary = state.canary();
+            let mut tell = |what, note: String| turn.notices.push(Notice::new(what, note));
+            match (before.paused, held.paused) {
+                (false, true) => tell(What::Paused, format!("a person holds {canary}")),
+                (true, false) => tell(What::Resumed, format!("nobody holds {canary} any more")),
+                _ => {}
+            }
+            match (before.frozen, freeze) {
+                (false, Some(freeze)) => {
+                    tell(What::Frozen, format!("nothing goes up during {freeze}"));
+                }
+                (true, None) => tell(What::Thawed, "the freeze is over".to_owned()),
+                _ => {}
+            }
+        }
+        self.saved.held = held;
+    }
+}
+
+/// Whether a release has ended.
+pub(crate) fn is_over(phase: Phase) -> bool {
+    matches!(phase, Phase::Promoted | Phase::Aborted)
+}
+
+/// Whatever is there now is not new any more.
+fn know(saved: &mut Saved, release: &Release) {
+    for (name, version) in &release.versions {
+        let known: &mut Known = saved.known.entry(name.clone()).or_default();
+        known.hashes.extend(version.hashes.iter().cloned());
+        if known.hashes.len() > HASHES_MAX {
+            known.hashes.clone_from(&version.hashes);
+        }
+    }
+}
+
+fn pair<'p>(release: &'p Release, stable: &'p str, canary: &'p str) -> Pair<'p> {
+    Pair {
+        release,
+        stable,
+        canary,
+    }
+}
+
+/// What counts as slow from now on.
+fn thresholds<'r>(release: &Release, stable: impl Iterator<Item = &'r Latency>) -> Vec<Threshold> {
+    match &release.plan.latency {
+        haldane_rollout::Latency::Ignored => Vec::new(),
+        haldane_rollout::Latency::Objectives(objectives) => objectives.clone(),
+        haldane_rollout::Latency::LikeStable => {
+            let mut sum = Latency::default();
+            stable.for_each(|latency| add(&mut sum, latency));
+            Threshold::like_stable(&bounds(), &sum)
+        }
+    }
+}
