@@ -17,7 +17,13 @@ async fn check_is_content_with_sound_manifests() -> anyhow::Result<()> {
     let shop = Shop::new(&[("haldane.dev/weights", "stable=90, canary=10")]).await?;
     let finished = haldane(&["check", "DIR"], &shop.manifests).await?;
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
-    assert!(finished.stdout.contains("1 rules"), "{}", finished.stdout);
+    assert!(
+        finished
+            .stdout
+            .contains("1 rule over 2 backends, 0 problems\n"),
+        "{}",
+        finished.stdout
+    );
     Ok(())
 }
 
