@@ -24,6 +24,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -103,12 +104,12 @@ impl Drop for Active {
     }
 }
 
-/// Answers one request. What needs no waiting is done at once, so that the future holds little.
+/// Answers one request, always. What needs no waiting is done at once, so that the future holds little.
 pub(crate) fn answer(
     worker: &Rc<Worker>,
     connection: &Rc<Connection>,
     request: Request<Incoming>,
-) -> impl Future<Output = Response<Body>> + use<> {
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
     let sending = Sending {
         active: Active::begin(&connection.waiting),
         is_head: request.method() == Method::HEAD,
@@ -122,7 +123,7 @@ pub(crate) fn answer(
             Ok(mut call) => call.answer().await,
             Err(refusal) => refuse(&worker, refusal),
         };
-        sending.finish(response, &worker.streams)
+        Ok(sending.finish(response, &worker.streams))
     }
 }
 

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use haldane_routing::spec::Protocol;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -109,7 +109,9 @@ impl Exchange<'_> {
                 (h1::Connection::new(stream, h1::Limits::default()), body)
             }
         };
-        let body = self.check_late(body)?;
+        if self.is_late() {
+            return Err(Failed::late(body));
+        }
         let head = RequestHead {
             method: &self.outgoing.method,
             target: &self.outgoing.target,
@@ -121,9 +123,8 @@ impl Exchange<'_> {
         let back = Back::new(self.worker.clone(), self.endpoint.id);
         let idempotent = self.outgoing.method.is_idempotent();
         let spare = body.duplicate();
-        let sent = self
-            .in_time(h1::send(connection, head, body, back), H1_TURNS)
-            .await?;
+        let sending = pin!(h1::send(connection, head, body, back));
+        let sent = self.in_time(sending, H1_TURNS).await?;
         sent.map(from_h1).map_err(|error| {
             let mut failed = h1_failed(error, idempotent);
             failed.body = failed.body.or(spare);
@@ -142,11 +143,14 @@ impl Exchange<'_> {
             Some(sender) => (sender, body),
             None => self.begin_h2(body).await?,
         };
-        let body = self.check_late(body)?;
+        if self.is_late() {
+            return Err(Failed::late(body));
+        }
         let spare = body.duplicate();
         let request = self.h2_request(body)?;
         let outgoing = self.outgoing;
-        let sent = self.in_time(sender.send(request), H2_TURNS).await?;
+        let sending = pin!(sender.send(request));
+        let sent = self.in_time(sending, H2_TURNS).await?;
         sent.map(|response| Reply::Response(response.map(Answer::H2)))
             .map_err(|error| {
                 let again = match h2::is_unprocessed(&error) {
@@ -163,15 +167,8 @@ impl Exchange<'_> {
     }
 
     /// A table that was acknowledged while this request waited for its connection forbids to use it.
-    fn check_late(&self, body: RequestBody) -> Result<RequestBody, Failed> {
-        if self.unsent.as_ref().is_some_and(Unsent::is_late) {
-            return Err(Failed {
-                class: ErrorClass::ConnectTimeout,
-                again: Again::Late,
-                body: Some(body),
-            });
-        }
-        Ok(body)
+    fn is_late(&self) -> bool {
+        self.unsent.as_ref().is_some_and(Unsent::is_late)
     }
 
     fn h2_request(&self, body: RequestBody) -> Result<Request<RequestBody>, Failed> {
@@ -259,10 +256,9 @@ impl Exchange<'_> {
     /// head is on the wire.
     async fn in_time<T>(
         self,
-        sending: impl Future<Output = T>,
+        mut sending: Pin<&mut impl Future<Output = T>>,
         mut turns: u8,
     ) -> Result<T, Failed> {
-        let mut sending = pin!(sending);
         let mut watch = Watch::new(self.outgoing);
         poll_fn(|cx| {
             if let Poll::Ready(done) = sending.as_mut().poll(cx) {
@@ -381,6 +377,14 @@ fn h1_failed(
         }
         Failure::ClosedBeforeResponse(_) if idempotent => (ErrorClass::UpstreamReset, Again::Safe),
         Failure::ClosedBeforeResponse(_) | Failure::Io(_) => {
+    fn late(body: RequestBody) -> Self {
+        Self {
+            class: ErrorClass::ConnectTimeout,
+            again: Again::Late,
+            body: Some(body),
+        }
+    }
+
             (ErrorClass::UpstreamReset, Again::Never)
         }
         Failure::BadResponse(_) => (ErrorClass::BadResponse, Again::Never),

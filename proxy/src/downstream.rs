@@ -198,10 +198,9 @@ where
     if h2 {
         held.waiting.multiplexes();
     }
-    let service = service_fn(move |request: Request<Incoming>| {
-        let answering = answer(&worker, &connection, request);
-        async { Ok::<_, Infallible>(answering.await) }
-    });
+    // The future goes to hyper as it is: one more around it would hold it twice, and move it before its first poll.
+    let service =
+        service_fn(move |request: Request<Incoming>| answer(&worker, &connection, request));
     let served = if h2 {
         Serve::new(http2_server().serve_connection(io, service), held).await
     } else {

@@ -24,12 +24,12 @@ use crate::tunnel;
 use crate::upstream::Stream;
 use crate::worker::Worker;
 use bytes::Bytes;
-use haldane_routing::{Balance, By, Choice, Forward};
+use haldane_routing::{Balance, By, Choice, Filters, Forward};
 use http::{Response, Version};
 use hyper::upgrade::OnUpgrade;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Idle connections found closed in a row, before one is opened anew: each costs nothing but a look.
 const STALE_MAX: usize = 2;
@@ -93,10 +93,15 @@ async fn exchange(
 ) -> Result<(Reply, Cookies), ErrorClass> {
     let unsent = routed.unsent.take();
     let affinity = Affinity::of(call, forward);
-    let body = intake(call, routed, record, forward.timeouts().idle);
-    let body = Deadline::keep(deadline, body).await??;
+    let filters = routed.rule.rule().filters();
+    let mut body = intake(call, filters, record);
+    if filters.buffers_request() {
+        // On the heap: most requests are not read whole and need no room for this.
+        let whole = Box::pin(gate::buffer(body, forward.timeouts().idle));
+        body = Deadline::keep(deadline, whole).await??;
+    }
     let rewritten = routed.rewritten.take();
-    outgoing::edit(call, routed.rule.rule().filters());
+    outgoing::edit(call, filters);
     let call = &*call;
     let outgoing = outgoing::prepare(call, (forward, deadline), rewritten, record.request.clone());
     mirror::send(&call.worker, routed, forward, &outgoing, &body);
@@ -128,29 +133,18 @@ fn choose(
     forward.choose(&view, &call.worker.shared.ticket_key, random)
 }
 
-/// The request's body, to be streamed or, where the rule says so, read whole first.
-async fn intake(
-    call: &mut Call,
-    routed: &Routed,
-    record: &mut Record,
-    idle: Duration,
-) -> Result<RequestBody, ErrorClass> {
+/// The request's body as it comes in.
+fn intake(call: &mut Call, filters: &Filters, record: &mut Record) -> RequestBody {
     if call.admitted.framing == Framing::Absent {
-        return Ok(RequestBody::empty());
+        return RequestBody::empty();
     }
-    let filters = routed.rule.rule().filters();
     let progress = Progress::new(Instant::now(), call.admitted.framing.length());
     record.request = Some(progress.clone());
     let Some(incoming) = call.take_body() else {
-        return Ok(RequestBody::empty());
+        return RequestBody::empty();
     };
     let multiplexed = call.parts.version == Version::HTTP_2;
-    let body = RequestBody::stream(incoming, multiplexed, filters.body_bytes_max(), progress);
-    if filters.buffers_request() {
-        Box::pin(gate::buffer(body, idle)).await
-    } else {
-        Ok(body)
-    }
+    RequestBody::stream(incoming, multiplexed, filters.body_bytes_max(), progress)
 }
 
 /// Where a request's attempts may go.

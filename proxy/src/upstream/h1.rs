@@ -20,13 +20,13 @@ mod request;
 mod response;
 mod scan;
 #[cfg(test)]
+mod sending;
 mod tests;
 mod trailers;
 mod upload;
 mod websocket;
 
 use std::fmt;
-use std::future::poll_fn;
 
 use bytes::Bytes;
 use http::Response;
@@ -40,8 +40,7 @@ pub use error::{
 };
 pub use limits::Limits;
 pub use request::{FieldLines, MoreFields, RequestFraming, RequestHead, write_head};
-
-use exchange::Exchange;
+pub use sending::Sending;
 
 /// What a request led to.
 pub enum Outcome<S, B, G> {
@@ -68,7 +67,7 @@ impl<S, B, G> fmt::Debug for Outcome<S, B, G> {
     }
 }
 
-/// Sends one request and waits for the head of its answer.
+/// Sends one request and waits for the head of its answer: a future, whose first poll begins to send.
 ///
 /// The head and the body's first frame, if it is there already, leave in one write. While the
 /// answer is awaited the body goes on being sent, one frame held at a time. The answer's head may
@@ -89,20 +88,16 @@ impl<S, B, G> fmt::Debug for Outcome<S, B, G> {
 ///
 /// [`SendError`] says what failed and how far it came, and returns the body if no frame of it was
 /// taken. The connection is closed.
-pub async fn send<S, B, G>(
+pub fn send<S, B, G>(
     connection: Connection<S>,
     head: RequestHead<'_>,
     body: B,
     give_back: G,
-) -> Result<Outcome<S, B, G>, SendError<B, B::Error>>
+) -> Sending<S, B, G>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes> + Unpin,
     G: GiveBack<S>,
 {
-    let mut exchange = Exchange::start(connection, &head, body)?;
-    match poll_fn(|cx| exchange.poll_head(cx)).await {
-        Ok(head) => Ok(exchange.into_outcome(head, give_back)),
-        Err(failure) => Err(exchange.into_error(failure)),
-    }
+    Sending::start(connection, &head, body, give_back)
 }

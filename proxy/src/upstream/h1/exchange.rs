@@ -35,8 +35,34 @@ pub(super) struct Exchange<S, B> {
 #[derive(Debug)]
 struct Asked {
     head: bool,
-    upgrade: Option<HeaderValue>,
+    /// On the heap, for few requests ask for one, and all of them are moved.
+    upgrade: Option<Box<AskedUpgrade>>,
+}
+
+#[derive(Debug)]
+struct AskedUpgrade {
+    protocol: HeaderValue,
     websocket_key: Option<HeaderValue>,
+}
+
+impl AskedUpgrade {
+    fn of(head: &RequestHead<'_>) -> Option<Box<Self>> {
+        let protocol = head.upgrade?.clone();
+        let websocket_key = head.headers.get(websocket::KEY).cloned();
+        Some(Box::new(Self {
+            protocol,
+            websocket_key,
+        }))
+    }
+
+    /// Whether the backend has read the key of a WebSocket, where there is one.
+    fn is_accepted(&self, head: &ResponseHead) -> bool {
+        let Some(key) = &self.websocket_key else {
+            return true;
+        };
+        let accept = head.headers.get(websocket::ACCEPT);
+        accept.is_some_and(|accept| websocket::accepts(key.as_bytes(), accept.as_bytes()))
+    }
 }
 
 impl<S, B> Exchange<S, B>
@@ -59,10 +85,7 @@ where
             write_error: None,
             asked: Asked {
                 head: *head.method == Method::HEAD,
-                upgrade: head.upgrade.cloned(),
-                websocket_key: head
-                    .upgrade
-                    .and_then(|_| head.headers.get(websocket::KEY).cloned()),
+                upgrade: AskedUpgrade::of(head),
             },
             scan: LineScan::default(),
             interim: 0,
@@ -197,21 +220,15 @@ where
         let (Some(asked), Some(given)) = (&self.asked.upgrade, given) else {
             return Err(BadResponse::UnaskedUpgrade);
         };
-        let same = asked.as_bytes().eq_ignore_ascii_case(given.as_bytes());
-        if self.is_sent() && same && self.is_accepted(head) {
+        let same = asked
+            .protocol
+            .as_bytes()
+            .eq_ignore_ascii_case(given.as_bytes());
+        if self.is_sent() && same && asked.is_accepted(head) {
             Ok(())
         } else {
             Err(BadResponse::UnaskedUpgrade)
         }
-    }
-
-    /// Whether the backend has read the key of a WebSocket, where there is one.
-    fn is_accepted(&self, head: &ResponseHead) -> bool {
-        let Some(key) = &self.asked.websocket_key else {
-            return true;
-        };
-        let accept = head.headers.get(websocket::ACCEPT);
-        accept.is_some_and(|accept| websocket::accepts(key.as_bytes(), accept.as_bytes()))
     }
 
     /// The failure when the connection ends before a final head.
