@@ -12,19 +12,18 @@ mod chain;
 mod names;
 mod request_id;
 mod rfc7239;
+mod told;
+
+pub use self::told::Told;
 
 use self::chain::Hop;
-use self::names::{
-    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID,
-};
+use self::names::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
+use self::request_id::RequestId;
 use crate::head::Host;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-
-static HTTP: HeaderValue = HeaderValue::from_static("http");
-static HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 /// Whom to believe, and in which words to pass it on. One for the whole process.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +54,7 @@ pub struct Peer {
     port: u16,
     ip_field: HeaderValue,
     port_field: HeaderValue,
+    lines: told::PeerLines,
 }
 
 impl Peer {
@@ -62,13 +62,15 @@ impl Peer {
     #[must_use]
     pub fn new(address: SocketAddr, https: bool, port: u16, policy: &Policy) -> Self {
         let ip = address.ip().to_canonical();
+        let (ip_field, port_field) = (ip_field(ip), HeaderValue::from(port));
         Self {
             ip,
             trusted: policy.trusts(ip),
             https,
             port,
-            ip_field: ip_field(ip),
-            port_field: HeaderValue::from(port),
+            lines: told::PeerLines::new(&ip_field, https, &port_field),
+            ip_field,
+            port_field,
         }
     }
 
@@ -105,27 +107,6 @@ pub struct Origin {
     pub port: u16,
 }
 
-/// What the upstream is told about a request's way: `X-Forwarded-For`, `-Host`, `-Proto`, `-Port`, `X-Real-IP`,
-/// `X-Request-Id`, and `Forwarded` where [`Policy`] or a trusted peer uses it.
-///
-/// It stays beside the request's own fields and is written behind them: putting six fields into a map only to read them
-/// out again was a tenth of all that a small request cost. Who must see or change them asks [`Told::insert_into`] first.
-#[derive(Debug)]
-pub struct Told {
-    origin: Origin,
-    /// The host the client asked for, with its port where it wrote one.
-    host: HeaderValue,
-    peer: Rc<Peer>,
-    /// `None` where the peer alone is the chain.
-    chain: Option<HeaderValue>,
-    /// `None` where the client is the peer.
-    client: Option<HeaderValue>,
-    /// `None` where it is the one that the peer connected to.
-    port: Option<HeaderValue>,
-    forwarded: Option<HeaderValue>,
-    request_id: HeaderValue,
-}
-
 /// Finds a request's origin and takes from the request's fields what it or others said about it.
 pub fn settle(headers: &mut HeaderMap, host: &Host, peer: &Rc<Peer>, policy: &Policy) -> Told {
     let (origin, told_host) = if peer.trusted {
@@ -145,7 +126,7 @@ pub fn settle(headers: &mut HeaderMap, host: &Host, peer: &Rc<Peer>, policy: &Po
         client: (origin.client != peer.ip).then(|| ip_field(origin.client)),
         port: (origin.port != peer.port).then(|| HeaderValue::from(origin.port)),
         forwarded: rfc7239::extended(headers, host, peer, policy),
-        request_id: request_id::of(headers, peer.trusted),
+        request_id: RequestId::of(headers, peer.trusted),
         peer: peer.clone(),
         origin,
     };
@@ -157,49 +138,6 @@ pub fn settle(headers: &mut HeaderMap, host: &Host, peer: &Rc<Peer>, policy: &Po
 #[must_use]
 pub fn is_told(name: &HeaderName) -> bool {
     names::is_told(name)
-}
-
-impl Told {
-    /// Where the request comes from.
-    #[must_use]
-    pub const fn origin(&self) -> Origin {
-        self.origin
-    }
-
-    /// The request's name in the logs of everybody it passes.
-    #[must_use]
-    pub const fn request_id(&self) -> &HeaderValue {
-        &self.request_id
-    }
-
-    /// The fields, each once.
-    pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        let peer = &*self.peer;
-        let scheme = if self.origin.https { &HTTPS } else { &HTTP };
-        let always = [
-            (
-                &X_FORWARDED_FOR,
-                self.chain.as_ref().unwrap_or(&peer.ip_field),
-            ),
-            (&X_FORWARDED_HOST, &self.host),
-            (&X_FORWARDED_PROTO, scheme),
-            (
-                &X_FORWARDED_PORT,
-                self.port.as_ref().unwrap_or(&peer.port_field),
-            ),
-            (&X_REAL_IP, self.client.as_ref().unwrap_or(&peer.ip_field)),
-            (&X_REQUEST_ID, &self.request_id),
-        ];
-        let forwarded = self.forwarded.as_ref().map(|f| (&header::FORWARDED, f));
-        always.into_iter().chain(forwarded)
-    }
-
-    /// Puts the fields among the request's own.
-    pub fn insert_into(&self, headers: &mut HeaderMap) {
-        for (name, value) in self.fields() {
-            headers.insert(name, value.clone());
-        }
-    }
 }
 
 /// The peer says who the client is, and which host was asked for; what it does not say is as seen.

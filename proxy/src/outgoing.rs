@@ -5,7 +5,6 @@ use crate::body::Progress;
 use crate::deadline::Deadline;
 use crate::forwarded::Told;
 use crate::metrics::ErrorClass;
-use crate::upstream::h1::{FieldLines, MoreFields};
 use haldane_routing::{Filters, Forward, Timeouts};
 use http::header::{HOST, TE};
 use http::uri::PathAndQuery;
@@ -54,14 +53,6 @@ impl Outgoing<'_> {
             timeouts: self.timeouts,
             deadline: self.deadline,
             progress: None,
-        }
-    }
-}
-
-impl MoreFields for Told {
-    fn write(&self, lines: &mut FieldLines<'_>) {
-        for (name, value) in self.fields() {
-            lines.field(name, value);
         }
     }
 }

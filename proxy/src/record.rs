@@ -62,7 +62,7 @@ impl Record {
         let field = |name| call.parts.headers.get(name).cloned();
         self.log = Some(Box::new(Entry {
             time: SystemTime::now() - call.begun.elapsed(),
-            request_id: Some(call.told.request_id().clone()),
+            request_id: Some(call.told.request_id()),
             client: call.told.origin().client,
             method: call.parts.method.clone(),
             host: call.admitted.host.as_str().to_owned(),

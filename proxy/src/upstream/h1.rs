@@ -39,7 +39,9 @@ pub use error::{
     BadResponse, BodyError, ChunkFault, Failure, RequestBodyError, RequestFault, SendError,
 };
 pub use limits::Limits;
-pub use request::{FieldLines, MoreFields, RequestFraming, RequestHead, write_head};
+pub use request::{
+    FieldLines, HexDigits, MoreFields, ReadyLines, RequestFraming, RequestHead, write_head,
+};
 pub use sending::Sending;
 
 /// What a request led to.

@@ -44,6 +44,56 @@ impl FieldLines<'_> {
     pub fn field(&mut self, name: &HeaderName, value: &HeaderValue) {
         write_field(self.0, name, value);
     }
+
+    /// Writes lines that were made ready before.
+    pub fn ready(&mut self, lines: &ReadyLines) {
+        self.0.extend_from_slice(&lines.0);
+    }
+
+    /// Writes one line with a text that is made for it: hexadecimal digits.
+    pub fn digits(&mut self, name: &HeaderName, digits: &HexDigits) {
+        write_line(self.0, name, &digits.0);
+    }
+}
+
+/// Field lines made ready, for what is written again and again.
+#[derive(Debug, Clone)]
+pub struct ReadyLines(Box<[u8]>);
+
+impl ReadyLines {
+    /// Makes these fields ready, a line each.
+    pub fn of<const N: usize>(fields: [(&HeaderName, &HeaderValue); N]) -> Self {
+        let mut lines = Vec::new();
+        for (name, value) in fields {
+            write_field(&mut lines, name, value);
+        }
+        Self(lines.into())
+    }
+}
+
+/// A number in hexadecimal, of 32 digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HexDigits([u8; 32]);
+
+impl HexDigits {
+    /// The digits of `number`, its highest first.
+    #[must_use]
+    pub fn of(number: u128) -> Self {
+        let mut digits = [0; 32];
+        // Without a table, so that many digits are made at once.
+        let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+            pair[0] = digit(byte >> 4);
+            pair[1] = digit(byte & 15);
+        }
+        Self(digits)
+    }
+
+    /// The digits as a field's value.
+    #[must_use]
+    pub fn to_value(self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).expect("hexadecimal digits are visible ASCII")
+    }
 }
 
 /// How a request says where its body ends (RFC 9112 section 6).
@@ -118,9 +168,13 @@ pub fn write_head(
 
 /// Appends one field line. Neither type can hold a CR or LF.
 pub(super) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    write_line(out, name, value.as_bytes());
+}
+
+fn write_line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 
