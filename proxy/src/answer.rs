@@ -13,6 +13,7 @@ use crate::head::{self, Admitted, Refusal};
 use crate::record::Record;
 use crate::respond;
 use crate::snapshot::{Local, LocalRule, Snapshot, Unsent};
+use crate::spare;
 use crate::streams::Streams;
 use crate::worker::Worker;
 use haldane_routing::{Action, By, Country, RequestView};
@@ -23,8 +24,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use std::cell::Cell;
-use std::rc::Rc;
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -336,6 +337,12 @@ impl Call {
     /// hyper's promise of the raw connection, behind a 101.
     pub(crate) fn take_upgrade(&mut self) -> Option<OnUpgrade> {
         self.parts.extensions.remove::<OnUpgrade>()
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        spare::keep(std::mem::take(&mut self.parts.headers));
     }
 }
 

@@ -37,6 +37,7 @@ mod respond;
 mod retry;
 mod runtime;
 mod snapshot;
+mod spare;
 mod streams;
 mod target;
 pub mod tls;

@@ -15,6 +15,7 @@ mod error;
 mod exchange;
 mod framing;
 mod limits;
+mod names;
 mod outgoing;
 mod request;
 mod response;

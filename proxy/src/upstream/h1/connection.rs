@@ -12,6 +12,7 @@ use tokio::task::unconstrained;
 
 use super::limits::{Limits, READ_FIRST, READ_MAX};
 use super::outgoing::Outgoing;
+use super::names::Names;
 
 /// One connection to a backend, carrying one exchange at a time. Dropping it closes it.
 ///
@@ -27,6 +28,7 @@ pub(super) struct Wire<S> {
     pub(super) outgoing: Outgoing,
     pub(super) limits: Limits,
     read_size: usize,
+    pub(super) names: Names,
     served: u64,
 }
 
@@ -51,6 +53,7 @@ impl<S> Connection<S> {
             outgoing: Outgoing::default(),
             limits,
             read_size: READ_FIRST,
+            names: Names::default(),
             served: 0,
         };
         Self {

@@ -185,7 +185,7 @@ where
         while let Some(end) = self.find_head_end()? {
             let head = self.wire.incoming.split_to(end).freeze();
             self.scan = LineScan::default();
-            let head = response::parse(&head, self.asked.head)?;
+            let head = response::parse(&head, self.asked.head, &mut self.wire.names)?;
             if head.status == StatusCode::SWITCHING_PROTOCOLS {
                 self.check_upgrade(&head)?;
                 return Ok(Some(head));

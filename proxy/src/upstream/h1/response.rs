@@ -9,6 +9,8 @@ use http::{StatusCode, Version};
 use super::error::BadResponse;
 use super::framing::{FramingFields, ResponseFraming, is_bodiless, leaves_a_body};
 use super::limits::FIELDS_MAX;
+use super::names::Names;
+use crate::spare;
 
 /// How every acceptable answer begins.
 const BEGINNING: &[u8] = b"HTTP/1.";
@@ -33,7 +35,11 @@ pub(super) fn may_begin(head: &[u8]) -> bool {
 
 /// Parses a whole head, final empty line included, in which every line feed was seen to follow a
 /// carriage return. `to_head` tells that the request was a HEAD.
-pub(super) fn parse(head: &Bytes, to_head: bool) -> Result<ResponseHead, BadResponse> {
+pub(super) fn parse(
+    head: &Bytes,
+    to_head: bool,
+    names: &mut Names,
+) -> Result<ResponseHead, BadResponse> {
     let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; FIELDS_MAX];
     let mut parsed = httparse::Response::new(&mut []);
     httparse::ParserConfig::default()
@@ -49,8 +55,10 @@ pub(super) fn parse(head: &Bytes, to_head: bool) -> Result<ResponseHead, BadResp
         _ => Version::HTTP_11,
     };
     let mut fields = Fields::with_capacity(parsed.headers.len());
-    for field in parsed.headers.iter() {
-        fields.take(head, field)?;
+    for (place, field) in parsed.headers.iter().enumerate() {
+        let name = names.name(place, field.name.as_bytes());
+        let name = name.map_err(|_| BadResponse::Syntax)?;
+        fields.take(head, name, field)?;
     }
     fields.finish(status, version, to_head)
 }
@@ -91,16 +99,19 @@ struct ConnectionOptions {
 impl Fields {
     fn with_capacity(count: usize) -> Self {
         Self {
-            headers: HeaderMap::with_capacity(count),
+            headers: spare::headers(count),
             framing: FramingFields::default(),
             upgrades: Vec::new(),
             connection: ConnectionOptions::default(),
         }
     }
 
-    fn take(&mut self, head: &Bytes, field: &httparse::Header<'_>) -> Result<(), BadResponse> {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let name = name.map_err(|_| BadResponse::Syntax)?;
+    fn take(
+        &mut self,
+        head: &Bytes,
+        name: HeaderName,
+        field: &httparse::Header<'_>,
+    ) -> Result<(), BadResponse> {
         match name {
             header::CONTENT_LENGTH => self.framing.content_length(field.value),
             header::TRANSFER_ENCODING => self.framing.transfer_encoding(field.value),
