@@ -20,8 +20,8 @@ mod outgoing;
 mod request;
 mod response;
 mod scan;
-#[cfg(test)]
 mod sending;
+#[cfg(test)]
 mod tests;
 mod trailers;
 mod upload;
@@ -35,7 +35,8 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use body::ResponseBody;
-pub use connection::{Connection, GiveBack};
+pub(crate) use connection::is_silent;
+pub use connection::{Connection, GiveBack, Probe};
 pub use error::{
     BadResponse, BodyError, ChunkFault, Failure, RequestBodyError, RequestFault, SendError,
 };

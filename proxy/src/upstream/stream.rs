@@ -1,5 +1,6 @@
 //! A connection's bytes, in clear or by TLS.
 
+use super::h1::{self, Probe};
 use crate::metrics::{UpstreamConnection, UpstreamState};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -28,6 +29,15 @@ impl Stream {
 
     pub(crate) fn is_now(&mut self, state: UpstreamState) {
         self.counted.set(state);
+    }
+}
+
+impl Probe for Stream {
+    fn is_silent(&mut self) -> bool {
+        match &mut self.transport {
+            Transport::Clear(io) => io.is_silent(),
+            Transport::Tls(io) => h1::is_silent(io),
+        }
     }
 }
 

@@ -7,12 +7,13 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 
 use super::limits::{Limits, READ_FIRST, READ_MAX};
-use super::outgoing::Outgoing;
 use super::names::Names;
+use super::outgoing::Outgoing;
 
 /// One connection to a backend, carrying one exchange at a time. Dropping it closes it.
 ///
@@ -27,8 +28,8 @@ pub(super) struct Wire<S> {
     pub(super) incoming: BytesMut,
     pub(super) outgoing: Outgoing,
     pub(super) limits: Limits,
-    read_size: usize,
     pub(super) names: Names,
+    read_size: usize,
     served: u64,
 }
 
@@ -52,8 +53,8 @@ impl<S> Connection<S> {
             incoming: BytesMut::new(),
             outgoing: Outgoing::default(),
             limits,
-            read_size: READ_FIRST,
             names: Names::default(),
+            read_size: READ_FIRST,
             served: 0,
         };
         Self {
@@ -77,7 +78,36 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+/// A transport that can be asked, without waiting, whether it has anything to say.
+pub trait Probe {
+    /// Whether, as far as the runtime knows, nothing was said and the end was not met. May take a byte where not.
+    fn is_silent(&mut self) -> bool;
+}
+
+impl Probe for TcpStream {
+    fn is_silent(&mut self) -> bool {
+        // Asks the system only where the runtime was told of something, and leaves nobody to be woken.
+        let read = self.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// [`Probe::is_silent`] for a transport that can only be read.
+pub(crate) fn is_silent(io: &mut (impl AsyncRead + Unpin)) -> bool {
+    // Outside the task's budget: an exhausted budget would look like a quiet connection, and stray bytes would be read
+    // as the next answer.
+    let probe = pin!(unconstrained(poll_fn(|cx| poll_said(io, cx))));
+    let mut nobody = Context::from_waker(Waker::noop());
+    probe.poll(&mut nobody).is_pending()
+}
+
+fn poll_said(io: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<()> {
+    let mut byte = [0];
+    let mut probe = ReadBuf::new(&mut byte);
+    Pin::new(io).poll_read(cx, &mut probe).map(drop)
+}
+
+impl<S: Probe> Connection<S> {
     /// Whether the idle connection can carry a request, as far as is known without waiting: it was
     /// not closed, and the backend said nothing unasked. When this is false the connection must be
     /// dropped: what it said belongs to no request.
@@ -85,22 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// What the kernel holds but the runtime has not been told of is not seen. So a pool should
     /// prefer the connection it got back last.
     pub fn is_reusable_now(&mut self) -> bool {
-        // Outside the task's budget: an exhausted budget would look like a quiet connection, and
-        // stray bytes would be read as the next answer.
-        let probe = pin!(unconstrained(poll_fn(|cx| self.poll_unusable(cx))));
-        let mut nobody = Context::from_waker(Waker::noop());
-        probe.poll(&mut nobody).is_pending()
-    }
-
-    /// Resolves when an idle connection stops being reusable, so that a pool can drop it at once.
-    pub fn poll_unusable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.wire.is_clean() {
-            return Poll::Ready(());
-        }
-        let mut byte = [0];
-        let mut probe = ReadBuf::new(&mut byte);
-        let read = Pin::new(&mut self.wire.io).poll_read(cx, &mut probe);
-        read.map(drop)
+        self.wire.is_clean() && self.wire.io.is_silent()
     }
 }
 
