@@ -14,6 +14,7 @@ use crate::upstream::connect::{self, ConnectError, Tls};
 use crate::upstream::h1::{self, Failure, Outcome, RequestBodyError, RequestHead};
 use crate::upstream::pool::Back;
 use crate::upstream::{Stream, h2};
+use crate::waits::{Wait, Waits};
 use crate::worker::Worker;
 use bytes::Bytes;
 use haldane_routing::spec::Protocol;
@@ -22,13 +23,17 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// HTTP/1.1 is written by the request's own future.
 const H1_TURNS: u8 = 0;
 /// HTTP/2 is written by the task of its connection, which runs once before this future does again.
 const H2_TURNS: u8 = 1;
+
+/// A limit from which on the worker's reaper may begin the count, up to half a second late: a tenth of it at most.
+const ROUGH_MIN: Duration = Duration::from_secs(5);
 
 /// An answer's head.
 pub(crate) enum Reply {
@@ -259,7 +264,7 @@ impl Exchange<'_> {
         mut sending: Pin<&mut impl Future<Output = T>>,
         mut turns: u8,
     ) -> Result<T, Failed> {
-        let mut watch = Watch::new(self.outgoing);
+        let mut watch = Watch::new(self.outgoing, &self.worker.waits);
         poll_fn(|cx| {
             if let Poll::Ready(done) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
@@ -280,20 +285,51 @@ impl Exchange<'_> {
 /// The time limits of an answer's head. While the request's body still moves, only silence counts.
 struct Watch<'a> {
     outgoing: &'a Outgoing<'a>,
-    begun: Instant,
+    waits: &'a Waits,
+    begun: Begun<'a>,
     timer: Option<Timer>,
 }
 
+/// When the wait for an answer's head began.
+enum Begun<'a> {
+    At(Instant),
+    /// Just now: nothing was waited for yet.
+    Now,
+    /// Since the worker's reaper looked last.
+    Lately(Wait<'a>),
+}
+
 impl<'a> Watch<'a> {
-    fn new(outgoing: &'a Outgoing<'a>) -> Self {
+    fn new(outgoing: &'a Outgoing<'a>, waits: &'a Waits) -> Self {
+        let plain = outgoing.progress.is_none() && outgoing.deadline.is_none();
+        let begun = if plain && outgoing.timeouts.response_head >= ROUGH_MIN {
+            Begun::Now
+        } else {
+            Begun::At(Instant::now())
+        };
         Self {
             outgoing,
-            begun: Instant::now(),
+            waits,
+            begun,
             timer: None,
         }
     }
 
-    fn due(&self) -> (Instant, ErrorClass) {
+    /// `None` where it is so short a time ago that nothing can be due.
+    fn begun(&mut self, waker: &Waker) -> Option<Instant> {
+        let seen = match &self.begun {
+            Begun::At(at) => return Some(*at),
+            Begun::Now => {
+                self.begun = Begun::Lately(self.waits.begin(waker));
+                return None;
+            }
+            Begun::Lately(wait) => wait.seen(waker)?.into(),
+        };
+        self.begun = Begun::At(seen);
+        Some(seen)
+    }
+
+    fn due(&self, begun: Instant) -> (Instant, ErrorClass) {
         let timeouts = &self.outgoing.timeouts;
         let (by, class) = match &self.outgoing.progress {
             Some(progress) if !progress.has_ended() => (
@@ -308,10 +344,7 @@ impl<'a> Watch<'a> {
                 Instant::from_std(progress.last()) + timeouts.response_head,
                 ErrorClass::ResponseTimeout,
             ),
-            None => (
-                self.begun + timeouts.response_head,
-                ErrorClass::ResponseTimeout,
-            ),
+            None => (begun + timeouts.response_head, ErrorClass::ResponseTimeout),
         };
         match self.outgoing.deadline {
             Some(deadline) if deadline.at() < by => (deadline.at(), deadline.class()),
@@ -320,8 +353,11 @@ impl<'a> Watch<'a> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ErrorClass> {
+        let Some(begun) = self.begun(cx.waker()) else {
+            return Poll::Pending;
+        };
         loop {
-            let (due, class) = self.due();
+            let (due, class) = self.due(begun);
             let timer = self.timer.get_or_insert_with(|| Timer::at(due));
             ready!(timer.poll(cx));
             if Instant::now() >= due {
@@ -338,6 +374,14 @@ impl Failed {
             class,
             again: Again::Never,
             body: None,
+        }
+    }
+
+    fn late(body: RequestBody) -> Self {
+        Self {
+            class: ErrorClass::ConnectTimeout,
+            again: Again::Late,
+            body: Some(body),
         }
     }
 
@@ -377,14 +421,6 @@ fn h1_failed(
         }
         Failure::ClosedBeforeResponse(_) if idempotent => (ErrorClass::UpstreamReset, Again::Safe),
         Failure::ClosedBeforeResponse(_) | Failure::Io(_) => {
-    fn late(body: RequestBody) -> Self {
-        Self {
-            class: ErrorClass::ConnectTimeout,
-            again: Again::Late,
-            body: Some(body),
-        }
-    }
-
             (ErrorClass::UpstreamReset, Again::Never)
         }
         Failure::BadResponse(_) => (ErrorClass::BadResponse, Again::Never),

@@ -43,6 +43,7 @@ mod target;
 pub mod tls;
 mod tunnel;
 pub mod upstream;
+mod waits;
 mod watched;
 mod worker;
 

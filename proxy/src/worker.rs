@@ -15,6 +15,7 @@ use crate::streams::Streams;
 use crate::tls::{Certificates, ClientTls, ServerTls};
 use crate::upstream::connect::Reach;
 use crate::upstream::pool::Pool;
+use crate::waits::Waits;
 use arc_swap::ArcSwap;
 use haldane_routing::TicketKey;
 use rand::SeedableRng as _;
@@ -66,6 +67,7 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     pub(crate) connections: Rc<Connections>,
     pub(crate) streams: Streams,
+    pub(crate) waits: Waits,
     pub(crate) rng: RefCell<SmallRng>,
     pub(crate) metrics: WorkerMetrics,
     /// Cloned by every copy of a request under way, so that its count tells how many there are.
@@ -82,6 +84,7 @@ impl Worker {
             pool: Pool::new(limits.idle_per_endpoint, limits.upstream_idle),
             connections: Connections::new(),
             streams: Streams::default(),
+            waits: Waits::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             metrics: shared.metrics.worker(index),
             current: RefCell::new(Local::new(shared.snapshot.load_full())),
@@ -125,6 +128,7 @@ impl Worker {
         let (now, limits) = (Instant::now(), &self.shared.config.limits);
         self.connections.reap(limits);
         self.streams.reap(now, limits.send);
+        self.waits.reap(now);
         // Not only those of the table: external authentication has an endpoint too.
         let used = self.shared.endpoints.used();
         self.pool.reap(now, |id| used.contains(&id));
