@@ -54,7 +54,7 @@ pub(super) fn canonical(path: &str) -> Result<Option<String>, Refusal> {
     };
     // An escaped dot is a dot by now.
     let settled = decoded.as_deref().unwrap_or(path);
-    if settled.contains('.') && has_dot_segment(settled) {
+    if seen & (DOT | PERCENT) != 0 && has_dot_segment(settled) {
         return Err(Refusal::DotSegment);
     }
     Ok(decoded)

@@ -1,7 +1,7 @@
 //! One look over a header map, so that a plain request pays for no look-up of a field it lacks.
 
 use super::{FIELDS_MAX, HEAD_BYTES_MAX, Refusal, TARGET_BYTES_MAX};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The fields that this module does something about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,24 +31,37 @@ impl Field {
         1 << self as u32
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// Names that `http` knows are told apart by their number, the others by their text.
+    fn named(name: &HeaderName) -> Option<Self> {
+        Some(match *name {
+            header::HOST => Self::Host,
+            header::CONNECTION => Self::Connection,
+            header::CONTENT_LENGTH => Self::ContentLength,
+            header::CONTENT_TYPE => Self::ContentType,
+            header::COOKIE => Self::Cookie,
+            header::EXPECT => Self::Expect,
+            header::PROXY_AUTHENTICATE => Self::ProxyAuthenticate,
+            header::PROXY_AUTHORIZATION => Self::ProxyAuthorization,
+            header::TE => Self::Te,
+            header::TRAILER => Self::Trailer,
+            header::TRANSFER_ENCODING => Self::TransferEncoding,
+            header::UPGRADE => Self::Upgrade,
+            // What nearly every request has and nothing is done about.
+            header::ACCEPT
+            | header::ACCEPT_ENCODING
+            | header::ACCEPT_LANGUAGE
+            | header::AUTHORIZATION
+            | header::USER_AGENT => return None,
+            _ => return Self::spelled(name.as_str()),
+        })
+    }
+
+    fn spelled(name: &str) -> Option<Self> {
         Some(match name {
-            "host" => Self::Host,
-            "connection" => Self::Connection,
-            "content-length" => Self::ContentLength,
-            "content-type" => Self::ContentType,
-            "cookie" => Self::Cookie,
-            "expect" => Self::Expect,
             "http2-settings" => Self::Http2Settings,
             "keep-alive" => Self::KeepAlive,
             "proxy" => Self::Proxy,
-            "proxy-authenticate" => Self::ProxyAuthenticate,
-            "proxy-authorization" => Self::ProxyAuthorization,
             "proxy-connection" => Self::ProxyConnection,
-            "te" => Self::Te,
-            "trailer" => Self::Trailer,
-            "transfer-encoding" => Self::TransferEncoding,
-            "upgrade" => Self::Upgrade,
             _ if name.as_bytes().contains(&b'_') => Self::Underscored,
             _ => return None,
         })
@@ -72,7 +85,7 @@ impl Survey {
             ..Self::default()
         };
         for (name, value) in headers {
-            let field = Field::named(name.as_str());
+            let field = Field::named(name);
             survey.seen |= field.map_or(0, Field::bit);
             survey.crumbs += usize::from(field == Some(Field::Cookie));
             survey.padded |= is_padded(value);
