@@ -94,7 +94,7 @@ pub enum BadResponse {
     /// A status outside 100 to 599.
     #[error("status {0} is out of range")]
     Status(u16),
-    /// A `content-length` that is no number, or several that differ.
+    /// A `content-length` that is no number, or several.
     #[error("content-length is not one number")]
     ContentLength,
     /// A transfer coding other than exactly `chunked`.

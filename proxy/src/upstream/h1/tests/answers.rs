@@ -147,8 +147,8 @@ fn an_answer_with_two_ends_is_refused() {
     ok(r"
         Content-Length: 2|Content-Length: 3||abc                   => ContentLength
         Content-Length: 2, 3||abc                                  => ContentLength
-        Content-Length: 2|Content-Length: 2||hi                    => 200 | hi | end | kept
-        Content-Length: 2, 2||hi                                   => 200 | hi | end | kept
+        Content-Length: 2|Content-Length: 2||hi                    => ContentLength
+        Content-Length: 2, 2||hi                                   => ContentLength
         Transfer-Encoding: chunked|Content-Length: 30||0||         => TwoFramings
         Content-Length: 30|Transfer-Encoding: chunked||0||         => TwoFramings
         Transfer-Encoding: foobar|Content-Length: 3||abc           => TransferEncoding
