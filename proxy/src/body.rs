@@ -117,20 +117,24 @@ impl Progress {
 
 /// A request's body.
 #[derive(Debug)]
-pub(crate) struct RequestBody {
-    source: Source,
-    limit: u64,
-    progress: Option<Rc<Progress>>,
-}
+pub(crate) struct RequestBody(Source);
 
 #[derive(Debug)]
 enum Source {
     Whole(Bytes),
-    Stream {
-        body: Incoming,
-        /// HTTP/2 says where a body ends; HTTP/1.1's chunked coding ends without `is_end_stream`.
-        multiplexed: bool,
-    },
+    /// On the heap: most requests have none, and all are moved through many hands.
+    Stream(Box<Streamed>),
+}
+
+/// A body still coming in.
+#[derive(Debug)]
+struct Streamed {
+    body: Incoming,
+    /// HTTP/2 says where a body ends; HTTP/1.1's chunked coding ends without `is_end_stream`.
+    multiplexed: bool,
+    /// Bytes.
+    limit: u64,
+    progress: Rc<Progress>,
 }
 
 impl RequestBody {
@@ -139,11 +143,7 @@ impl RequestBody {
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self {
-            source: Source::Whole(bytes),
-            limit: u64::MAX,
-            progress: None,
-        }
+        Self(Source::Whole(bytes))
     }
 
     /// A body still coming in, of at most `limit` bytes.
@@ -153,51 +153,29 @@ impl RequestBody {
         limit: Option<u64>,
         progress: Rc<Progress>,
     ) -> Self {
-        Self {
-            source: Source::Stream { body, multiplexed },
+        Self(Source::Stream(Box::new(Streamed {
+            body,
+            multiplexed,
             limit: limit.unwrap_or(u64::MAX),
-            progress: Some(progress),
-        }
+            progress,
+        })))
     }
 
     /// A second one like it, where nothing has to be read again.
     pub(crate) fn duplicate(&self) -> Option<Self> {
-        match &self.source {
+        match &self.0 {
             Source::Whole(bytes) => Some(Self::whole(bytes.clone())),
-            Source::Stream { .. } => None,
+            Source::Stream(_) => None,
         }
     }
+}
 
-    fn note(&self, frame: &Frame<Bytes>) -> Result<(), BodyError> {
-        let (Some(progress), Some(data)) = (&self.progress, frame.data_ref()) else {
-            return Ok(());
-        };
-        progress.last.set(Instant::now());
-        let bytes = progress.bytes.get() + data.len() as u64;
-        progress.bytes.set(bytes);
-        if progress.announced == Some(bytes) {
-            progress.ended.set(true);
-        }
-        if bytes <= self.limit {
-            return Ok(());
-        }
-        progress.too_large.set(true);
-        Err(BodyError::TooLarge(self.limit))
-    }
-
-    fn poll_stream(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Source::Stream { body, multiplexed } = &mut self.source else {
-            return Poll::Ready(None);
-        };
-        let polled = Pin::new(&mut *body).poll_frame(cx);
-        let over = body.is_end_stream();
-        let cut = *multiplexed && !over && matches!(polled, Poll::Ready(None));
-        if let Some(progress) = &self.progress {
-            progress.note(&polled, over, cut);
-        }
+impl Streamed {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let over = self.body.is_end_stream();
+        let cut = self.multiplexed && !over && matches!(polled, Poll::Ready(None));
+        self.progress.note(&polled, over, cut);
         Poll::Ready(match ready!(polled) {
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
@@ -210,6 +188,24 @@ impl RequestBody {
             None => None,
         })
     }
+
+    fn note(&self, frame: &Frame<Bytes>) -> Result<(), BodyError> {
+        let Some(data) = frame.data_ref() else {
+            return Ok(());
+        };
+        let progress = &self.progress;
+        progress.last.set(Instant::now());
+        let bytes = progress.bytes.get() + data.len() as u64;
+        progress.bytes.set(bytes);
+        if progress.announced == Some(bytes) {
+            progress.ended.set(true);
+        }
+        if bytes <= self.limit {
+            return Ok(());
+        }
+        progress.too_large.set(true);
+        Err(BodyError::TooLarge(self.limit))
+    }
 }
 
 impl HttpBody for RequestBody {
@@ -220,24 +216,24 @@ impl HttpBody for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.source {
+        match &mut self.0 {
             Source::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Stream { .. } => self.poll_stream(cx),
+            Source::Stream(streamed) => streamed.poll(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
+        match &self.0 {
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Stream { body, .. } => body.is_end_stream(),
+            Source::Stream(streamed) => streamed.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
+        match &self.0 {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stream { body, .. } => body.size_hint(),
+            Source::Stream(streamed) => streamed.body.size_hint(),
         }
     }
 }
