@@ -65,7 +65,7 @@ where
     /// Begins with what was read behind the head; an answer that is whole already gives the
     /// connection back here.
     pub(super) fn start(
-        exchange: Exchange<S, B>,
+        mut exchange: Exchange<S, B>,
         framing: ResponseFraming,
         keep_alive: bool,
         give_back: G,
@@ -74,17 +74,11 @@ where
             ready: Bytes::new(),
             rest: Rest::Nothing,
         };
-        let Some(decoder) = Decoder::new(framing, &exchange.wire.limits) else {
+        let Some(mut decoder) = Decoder::new(framing, &exchange.wire.limits) else {
             give_back_if_clean(exchange, keep_alive, give_back);
             return body;
         };
-        let mut live = Live {
-            exchange,
-            decoder,
-            keep_alive,
-            give_back,
-        };
-        match live.decode() {
+        match decoder.decode(&mut exchange.wire.incoming) {
             Ok(Piece::Data(data)) => body.ready = data,
             Ok(Piece::Trailers(fields)) => body.rest = Rest::Trailers(Box::new(fields)),
             Ok(Piece::End | Piece::More) => {}
@@ -93,11 +87,17 @@ where
                 return body;
             }
         }
-        if live.decoder.is_done() {
-            live.finish();
+        if decoder.is_done() {
+            give_back_if_clean(exchange, keep_alive, give_back);
         } else {
+            let mut live = Box::new(Live {
+                exchange,
+                decoder,
+                keep_alive,
+                give_back,
+            });
             live.expect();
-            body.rest = Rest::Live(Box::new(live));
+            body.rest = Rest::Live(live);
         }
         body
     }

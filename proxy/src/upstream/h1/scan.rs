@@ -1,6 +1,6 @@
 //! Finding the end of a field section, once over every byte, whatever pieces it comes in.
 
-use memchr::memchr;
+use memchr::memchr_iter;
 
 /// A line feed that no carriage return precedes. RFC 9112 section 2.2 lets a recipient take it as
 /// a line end; two recipients that differ in this read two different messages, so it is refused.
@@ -18,15 +18,16 @@ impl LineScan {
     /// The length of the section with its final empty line, once that line is there. `section`
     /// must begin with what was given before.
     pub(super) fn find_end(&mut self, section: &[u8]) -> Result<Option<usize>, BareLineFeed> {
-        while let Some(ahead) = memchr(b'\n', &section[self.scanned..]) {
-            let feed = self.scanned + ahead;
+        let from = self.scanned;
+        for ahead in memchr_iter(b'\n', &section[from..]) {
+            let feed = from + ahead;
             if feed == self.line_start || section[feed - 1] != b'\r' {
                 return Err(BareLineFeed);
             }
             let empty = feed - 1 == self.line_start;
-            self.scanned = feed + 1;
-            self.line_start = self.scanned;
+            self.line_start = feed + 1;
             if empty {
+                self.scanned = self.line_start;
                 return Ok(Some(self.scanned));
             }
         }
