@@ -174,6 +174,9 @@ impl Call {
         let (mut parts, body) = request.into_parts();
         let before = connection.asked_host.take();
         let admitted = head::admit_after(&mut parts, body.is_end_stream(), before.as_ref())?;
+        if admitted.framing.has_body() || admitted.upgrade.is_some() {
+            connection.waiting.turns_opaque();
+        }
         connection
             .asked_host
             .set(Some(admitted.host.name().clone()));

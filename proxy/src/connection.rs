@@ -29,6 +29,8 @@ pub(crate) struct Waiting {
     served: AtomicBool,
     /// HTTP/2: bytes between requests are its own affairs, not the beginning of a head.
     multiplexed: AtomicBool,
+    /// See [`Waiting::turns_opaque`].
+    opaque: AtomicBool,
     /// Since when the client takes no bytes; 0 while it does.
     blocked_since_ms: AtomicU64,
     since_ms: AtomicU64,
@@ -36,18 +38,42 @@ pub(crate) struct Waiting {
     expired: AtomicBool,
 }
 
+/// What bytes that came in are part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The first of a head, unless a part of it came with what was before.
+    HeadBegins,
+    /// More of a head.
+    HeadGoesOn,
+    /// Perhaps no head.
+    Other,
+}
+
 impl Waiting {
     /// Bytes came in: outside a request they begin a head.
-    pub(crate) fn bytes_read(&self) {
-        if self.active.load(Relaxed) == 0 && !self.head_begun.load(Relaxed) {
+    pub(crate) fn bytes_read(&self) -> Reading {
+        let active = self.is_active();
+        let begins = !active && !self.head_begun.load(Relaxed);
+        if begins {
             self.head_begun.store(true, Relaxed);
             self.since_ms.store(self.now_ms.load(Relaxed), Relaxed);
         }
+        match begins {
+            _ if active || self.opaque.load(Relaxed) => Reading::Other,
+            true => Reading::HeadBegins,
+            false => Reading::HeadGoesOn,
+        }
+    }
+
+    /// A head was followed by something of its own, a body or another protocol: where the next one begins is hyper's to know.
+    pub(crate) fn turns_opaque(&self) {
+        self.opaque.store(true, Relaxed);
     }
 
     /// The connection speaks HTTP/2.
     pub(crate) fn multiplexes(&self) {
         self.multiplexed.store(true, Relaxed);
+        self.turns_opaque();
     }
 
     /// Bytes for the client could not be written.
@@ -286,7 +312,10 @@ mod tests {
     fn each_phase_has_its_limit() {
         check(|_| (), 9, false);
         check(|_| (), 11, true);
-        check(Waiting::bytes_read, 11, true);
+        let begun = |w: &Waiting| {
+            w.bytes_read();
+        };
+        check(begun, 11, true);
         check(Waiting::request_begun, 1_000, false);
         let served = |w: &Waiting| {
             w.request_begun();

@@ -7,8 +7,8 @@
 //! follows a body.
 //!
 //! This module never looks at a body, a connection or the route table, and never answers: it says
-//! why not, and its caller does the rest. A fragment in the target is already cut off by the
-//! parser below; nothing here sees it, and nothing is routed or forwarded by it.
+//! why not, and its caller does the rest. A fragment in the target is refused before
+//! (`lines`) or, in HTTP/2, cut off by the parser below; nothing is routed or forwarded by it.
 
 mod fields;
 mod framing;

@@ -25,6 +25,7 @@ mod forward;
 pub mod forwarded;
 mod gate;
 pub mod head;
+mod lines;
 mod lingering;
 mod listener;
 pub mod metrics;

@@ -1,6 +1,8 @@
-//! A downstream stream that notes when bytes come in, and when they do not go out. It changes nothing that passes.
+//! A downstream stream that notes when bytes come in, and when they do not go out. It changes nothing that passes but heads
+//! that [`HeadLines`] finds fault with.
 
 use crate::connection::Waiting;
+use crate::lines::{HeadLines, REFUSED};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,11 +13,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) struct Watched<S> {
     io: S,
     waiting: Arc<Waiting>,
+    lines: HeadLines,
 }
 
 impl<S> Watched<S> {
     pub(crate) fn new(io: S, waiting: Arc<Waiting>) -> Self {
-        Self { io, waiting }
+        Self {
+            io,
+            waiting,
+            lines: HeadLines::new(),
+        }
     }
 }
 
@@ -26,12 +33,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.waiting.bytes_read();
+        let this = &mut *self;
+        let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        let new = &buf.filled()[before..];
+        if new.is_empty() {
+            return read;
         }
-        read
+        let fault = this.lines.look(new, this.waiting.bytes_read());
+        match fault {
+            Some(at) => refuse_from(buf, before + at),
+            None => read,
+        }
     }
+}
+
+/// Ends a head with what its parser refuses. Without room for that there is no answer, only an end.
+fn refuse_from(buf: &mut ReadBuf<'_>, at: usize) -> Poll<io::Result<()>> {
+    buf.set_filled(at);
+    if buf.remaining() < REFUSED.len() {
+        return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+    }
+    buf.put_slice(REFUSED);
+    Poll::Ready(Ok(()))
 }
 
 impl<S> Watched<S> {

@@ -37,23 +37,7 @@ impl Raw {
 
     /// Writes; a peer that has closed meanwhile is no fault, since it may have judged what came before.
     pub async fn write(&mut self, bytes: &[u8], pace: Pace) {
-        let (first, rest) = match pace {
-            Pace::Whole => (bytes, &[][..]),
-            Pace::ByteByByte => (&[][..], bytes),
-            Pace::CutAt(at) => bytes.split_at(at.min(bytes.len())),
-        };
-        let step = if pace == Pace::ByteByByte {
-            1
-        } else {
-            rest.len()
-        };
-        for part in std::iter::once(first).chain(rest.chunks(step.max(1))) {
-            if self.stream.write_all(part).await.is_err() {
-                return;
-            }
-            // Lets the other side see this part by itself.
-            tokio::task::yield_now().await;
-        }
+        write(&mut self.stream, bytes, pace).await;
     }
 
     /// Says that nothing more comes.
@@ -88,5 +72,26 @@ impl Raw {
 
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.read).into_owned()
+    }
+}
+
+/// Writes at a pace, for as long as the other side takes it.
+pub async fn write(stream: &mut TcpStream, bytes: &[u8], pace: Pace) {
+    let (first, rest) = match pace {
+        Pace::Whole => (bytes, &[][..]),
+        Pace::ByteByByte => (&[][..], bytes),
+        Pace::CutAt(at) => bytes.split_at(at.min(bytes.len())),
+    };
+    let step = if pace == Pace::ByteByByte {
+        1
+    } else {
+        rest.len()
+    };
+    for part in std::iter::once(first).chain(rest.chunks(step.max(1))) {
+        if stream.write_all(part).await.is_err() {
+            return;
+        }
+        // Lets the other side see this part by itself.
+        tokio::task::yield_now().await;
     }
 }

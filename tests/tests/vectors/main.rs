@@ -1,12 +1,14 @@
 //! Bytes that parsers have disagreed about, sent through `haldane serve` to a backend that records every byte.
 //!
 //! What two readers could understand differently is refused before the backend sees a byte of it; what is forwarded is
-//! written anew in the one canonical form. Each row is sent in one write and byte by byte, some cut in two at every place.
+//! written anew in the one canonical form. Each row is sent in one write, byte by byte, and cut in two: at a few places
+//! that a seed chooses, at every place where `HALDANE_TEST_SCALE` is more than 1.
 
 mod answers;
 mod exchanges;
 mod generated;
 mod rows;
+mod scripted;
 mod upgrades;
 
 use anyhow::Context as _;
@@ -14,8 +16,13 @@ use haldane_tests::client::Client;
 use haldane_tests::manifests::{Manifests, ingress, pod, service};
 use haldane_tests::raw::{Pace, Raw};
 use haldane_tests::recorder::{Recorded, Recorder, Request};
+use haldane_tests::scale::{Sample, scaled};
 use haldane_tests::serve::Serve;
-use rows::{GAPS, ROWS, SPLIT};
+use haldane_tests::within;
+use rows::ROWS;
+
+/// Places at which a row is cut in two, where not all of them are asked for.
+const CUTS: usize = 6;
 
 /// What has to become of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +35,12 @@ pub(crate) enum Verdict {
     Forward(&'static str, &'static str),
     /// The same, and what follows is no request any more.
     ForwardThenClose(&'static str, &'static str),
+    /// The same, and what follows is refused as a request of its own.
+    ForwardThenRefuse(&'static str, &'static str),
+    /// Two requests, both forwarded in canonical form, with these request lines.
+    Both(&'static str, &'static str),
+    /// Forwarded once, with this request line and without these fields.
+    Strip(&'static str, &'static [&'static str]),
     /// Answered by the proxy itself with this status; the backend sees no byte.
     Own(u16),
 }
@@ -53,6 +66,26 @@ impl Bench {
             service("web", &[]),
             ingress("a", &[], "a", "web"),
             ingress("b", &[], "a.example", "web"),
+            ingress(
+                "moved",
+                &[("haldane.dev/permanent-redirect", "https://b/")],
+                "moved",
+                "web",
+            ),
+            ingress(
+                "closed",
+                &[("haldane.dev/allowlist-source-range", "192.0.2.0/24")],
+                "closed",
+                "web",
+            ),
+            ingress(
+                "small",
+                &[("haldane.dev/proxy-body-size", "8")],
+                "small",
+                "web",
+            ),
+            service("empty", &[]),
+            ingress("empty", &[], "empty", "empty"),
             pod("web", "1.0", recorder.address()),
         ])?;
         let serve = Serve::start_with(manifests.path(), &["--workers", "1"]).await?;
@@ -68,6 +101,13 @@ impl Bench {
         let mut client = Raw::to(self.serve.http).await?;
         client.write(bytes, pace).await;
         client.finish().await;
+        client.read_to_end().await
+    }
+
+    /// Sends what is to be refused, and waits for the proxy to close.
+    async fn refused(&self, bytes: &[u8], pace: Pace) -> anyhow::Result<String> {
+        let mut client = Raw::to(self.serve.http).await?;
+        client.write(bytes, pace).await;
         client.read_to_end().await
     }
 
@@ -91,6 +131,24 @@ impl Bench {
         Ok(recorded)
     }
 
+    /// Nothing is left when all is over: no panic, no connection but the one that asks.
+    async fn leaves_nothing(&self) -> anyhow::Result<()> {
+        let errors = self.serve.errors();
+        let panic = errors.iter().find(|line| line.contains("panicked"));
+        anyhow::ensure!(panic.is_none(), "{panic:?}");
+        let gone = async {
+            loop {
+                let metrics = self.serve.metrics().await?;
+                let open = metrics.sum("haldane_connections", &[("listener", "http")]);
+                let busy = metrics.sum("haldane_upstream_connections", &[("state", "busy")]);
+                if open == 0.0 && busy == 0.0 {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        within("every connection to be closed", gone).await?
+    }
+
     /// What is wrong with the way a message was treated.
     async fn fault(
         &self,
@@ -98,7 +156,10 @@ impl Bench {
         verdict: Verdict,
         pace: Pace,
     ) -> anyhow::Result<Option<String>> {
-        let answer = self.exchange(bytes, pace).await?;
+        let answer = match verdict {
+            Verdict::Refuse => self.refused(bytes, pace).await?,
+            _ => self.exchange(bytes, pace).await?,
+        };
         let recorded = match self.probe().await {
             Ok(recorded) => recorded,
             Err(error) => return Ok(Some(format!("{error:#}"))),
@@ -123,6 +184,23 @@ fn holds(verdict: Verdict, answer: &str, recorded: &Recorded) -> bool {
             matches!(&recorded.requests[..], [request] if same(request))
                 && answer.starts_with("HTTP/1.")
                 && answer.ends_with(line)
+        }
+        Verdict::ForwardThenRefuse(line, body) => {
+            let refused = answer.find("HTTP/1.1 4").map(|at| answer.split_at(at));
+            refused.is_some_and(|(first, _)| holds(Verdict::Forward(line, body), first, recorded))
+        }
+        Verdict::Both(first, second) => {
+            let lines: Vec<String> = recorded.requests.iter().map(Request::line).collect();
+            lines == [first, second] && answer.matches("HTTP/1.1 200 ").count() == 2
+        }
+        Verdict::Strip(line, names) => {
+            let lacks = |name: &&str| {
+                let request = recorded.requests.first();
+                request.is_some_and(|request| request.all(name).is_empty())
+            };
+            recorded.requests.len() == 1
+                && recorded.requests[0].line() == line
+                && names.iter().all(lacks)
         }
         Verdict::Own(status) => {
             probe_only
@@ -161,47 +239,49 @@ pub(crate) fn expand(bytes: &[u8]) -> Vec<u8> {
     expanded
 }
 
-async fn check_rows(pace: Pace) -> anyhow::Result<()> {
+async fn check_rows(paces: impl Fn(&Row) -> Vec<Pace>) -> anyhow::Result<()> {
     let bench = Bench::set().await?;
     let mut faults = Vec::new();
     for row in ROWS {
-        let fault = bench.fault(&expand(row.bytes), row.verdict, pace).await?;
-        let gap = GAPS.iter().find(|(id, _)| *id == row.id);
-        match (fault, gap) {
-            (None, None) | (Some(_), Some(_)) => {}
-            (Some(fault), None) => faults.push(format!("{}: {fault}", row.id)),
-            (None, Some(_)) => {
-                faults.push(format!("{} holds now: take it out of the gaps", row.id));
-            }
+        for pace in paces(row) {
+            let fault = bench.fault(&expand(row.bytes), row.verdict, pace).await;
+            let fault = fault.with_context(|| row.id)?;
+            faults.extend(fault.map(|fault| format!("{}: {fault}", row.id)));
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-    Ok(())
+    let count = faults.len();
+    assert!(faults.is_empty(), "{count} faults:\n{}", faults.join("\n"));
+    bench.leaves_nothing().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_holds_in_one_write() -> anyhow::Result<()> {
-    check_rows(Pace::Whole).await
+    check_rows(|_| vec![Pace::Whole]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_holds_byte_by_byte() -> anyhow::Result<()> {
-    check_rows(Pace::ByteByByte).await
+    check_rows(|_| vec![Pace::ByteByByte]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_hold_wherever_they_are_cut_in_two() -> anyhow::Result<()> {
-    let bench = Bench::set().await?;
-    let mut faults = Vec::new();
-    for id in SPLIT {
-        let row = ROWS.iter().find(|row| row.id == *id);
-        let row = row.with_context(|| format!("no row {id:?}"))?;
-        let bytes = expand(row.bytes);
-        for at in 1..bytes.len() {
-            let fault = bench.fault(&bytes, row.verdict, Pace::CutAt(at)).await?;
-            faults.extend(fault.map(|fault| format!("{id}: {fault}")));
-        }
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-    Ok(())
+    let sample = Sample::new();
+    let whole = scaled(1) > 1;
+    check_rows(|row| {
+        let places: Vec<usize> = (1..expand(row.bytes).len()).collect();
+        let chosen = if whole {
+            places
+        } else {
+            sample.of(places, CUTS)
+        };
+        chosen.into_iter().map(Pace::CutAt).collect()
+    })
+    .await
+}
+
+#[test]
+fn every_row_has_a_name_of_its_own() {
+    let names: std::collections::HashSet<_> = ROWS.iter().map(|row| row.id).collect();
+    assert_eq!(names.len(), ROWS.len());
 }
