@@ -90,18 +90,27 @@ impl Unrouted {
 }
 
 /// Holds a connection busy until the response is over.
-pub(crate) struct Active(Arc<Waiting>);
+pub(crate) struct Active {
+    waiting: Arc<Waiting>,
+    answered: bool,
+}
 
 impl Active {
     fn begin(waiting: &Arc<Waiting>) -> Self {
         waiting.request_begun();
-        Self(waiting.clone())
+        Self {
+            waiting: waiting.clone(),
+            answered: false,
+        }
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.0.request_ended();
+        if !self.answered {
+            self.waiting.request_abandoned();
+        }
+        self.waiting.request_ended();
     }
 }
 
@@ -137,7 +146,8 @@ struct Sending {
 }
 
 impl Sending {
-    fn finish(self, mut response: Response<Body>, streams: &Streams) -> Response<Body> {
+    fn finish(mut self, mut response: Response<Body>, streams: &Streams) -> Response<Body> {
+        self.active.answered = true;
         if self.is_head {
             respond::without_body(&mut response);
         }

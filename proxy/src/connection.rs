@@ -21,6 +21,12 @@ pub(crate) const REAP_INTERVAL: Duration = Duration::from_millis(500);
 /// told `Connection: close` with its next answer, which loses nothing, while closing on it at once could.
 const DRAIN_IDLE: Duration = Duration::from_secs(1);
 
+/// Requests that a client may take back in [`ABANDONED_WINDOW_MS`] before they are answered: as many as it may have open at
+/// once, for whoever gives all of them up. Each has cost an upstream something (Rapid Reset, CVE-2023-44487).
+const ABANDONED_MAX: u32 = 100;
+/// See [`ABANDONED_MAX`]. The clock moves with the reaper, twice a second.
+const ABANDONED_WINDOW_MS: u64 = 1_000;
+
 /// What a downstream connection waits for. Written by its own worker; atomic because hyper wants `Send` streams.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -33,6 +39,9 @@ pub(crate) struct Waiting {
     opaque: AtomicBool,
     /// Since when the client takes no bytes; 0 while it does.
     blocked_since_ms: AtomicU64,
+    /// Requests taken back since then.
+    abandoned: AtomicU32,
+    abandoned_since_ms: AtomicU64,
     since_ms: AtomicU64,
     now_ms: Arc<AtomicU64>,
     expired: AtomicBool,
@@ -100,6 +109,27 @@ impl Waiting {
     pub(crate) fn request_begun(&self) {
         self.active.store(self.active.load(Relaxed) + 1, Relaxed);
         self.head_begun.store(false, Relaxed);
+    }
+
+    /// A client took a request back before it was answered.
+    pub(crate) fn request_abandoned(&self) {
+        let now = self.now_ms.load(Relaxed);
+        let since = self.abandoned_since_ms.load(Relaxed);
+        let goes_on = now.saturating_sub(since) < ABANDONED_WINDOW_MS;
+        let before = if goes_on {
+            self.abandoned.load(Relaxed)
+        } else {
+            0
+        };
+        if !goes_on {
+            self.abandoned_since_ms.store(now, Relaxed);
+        }
+        self.abandoned.store(before + 1, Relaxed);
+    }
+
+    /// Whether so many requests were taken back lately that the connection is not worth keeping.
+    pub(crate) fn is_flooding(&self) -> bool {
+        self.abandoned.load(Relaxed) > ABANDONED_MAX
     }
 
     /// A response is over.
@@ -355,6 +385,21 @@ mod tests {
             w.wrote();
         };
         check(slow, 1_000, false);
+    }
+
+    #[test]
+    fn whoever_takes_back_too_much_at_once_floods() {
+        let connections = Connections::new();
+        let held = connections.enter();
+        let abandons = |count: u32, at_ms: u64| {
+            connections.now_ms.store(at_ms, Relaxed);
+            (0..count).for_each(|_| held.waiting.request_abandoned());
+            held.waiting.is_flooding()
+        };
+        assert!(!abandons(ABANDONED_MAX, 0));
+        assert!(!abandons(ABANDONED_MAX, 1_000));
+        assert!(!abandons(ABANDONED_MAX - 1, 2_000));
+        assert!(abandons(2, 2_900));
     }
 
     #[test]

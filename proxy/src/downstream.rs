@@ -195,6 +195,7 @@ where
     let io = TokioIo::new(Watched::new(stream, held.waiting.clone()));
     let connection = Rc::new(connection);
     let worker = worker.clone();
+    let limits = worker.shared.config.limits;
     if h2 {
         held.waiting.multiplexes();
     }
@@ -202,7 +203,8 @@ where
     let service =
         service_fn(move |request: Request<Incoming>| answer(&worker, &connection, request));
     let served = if h2 {
-        Serve::new(http2_server().serve_connection(io, service), held).await
+        let server = http2_server(&limits);
+        Serve::new(server.serve_connection(io, service), held).await
     } else {
         Serve::new(
             http1_server().serve_connection(io, service).with_upgrades(),
@@ -224,11 +226,11 @@ fn http1_server() -> http1::Builder {
     server
 }
 
-fn http2_server() -> http2::Builder<LocalExecutor> {
+fn http2_server(limits: &Limits) -> http2::Builder<LocalExecutor> {
     let mut server = http2::Builder::new(LocalExecutor);
     server
         .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
+        .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(H2_STREAM_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
         .max_send_buf_size(H2_SEND_BUFFER)
@@ -322,6 +324,12 @@ impl<C: HttpConnection> Future for Serve<C> {
             this.told_to_finish = true;
             this.held.waiting.renew();
             this.connection.as_mut().finish();
+        }
+        if this.held.waiting.is_flooding() {
+            // A GOAWAY is written if it can be at once. It cannot say ENHANCE_YOUR_CALM: hyper has no way to.
+            this.connection.as_mut().finish();
+            let _ = this.connection.as_mut().poll(cx);
+            return Poll::Ready(Ok(()));
         }
         this.finish_if_draining();
         let mut polled = this.connection.as_mut().poll(cx);

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod client;
 pub mod cluster;
 pub mod epochs;
+pub mod frames;
 pub mod geoip;
 pub mod load;
 pub mod manifests;

@@ -18,12 +18,14 @@ pub(super) fn tidy(headers: &mut HeaderMap, survey: &Survey) -> Result<(), Refus
     Ok(())
 }
 
-/// RFC 9113 section 8.2.3: joined with `; ` before the cookie goes anywhere that is not HTTP/2.
+/// RFC 9113 section 8.2.3: joined with `; ` before the cookie goes anywhere that is not HTTP/2. Empty lines say nothing, and
+/// joined they would leave white space at the ends of a value.
 fn join_cookie(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let crumbs: Vec<&[u8]> = headers
         .get_all(header::COOKIE)
         .iter()
         .map(HeaderValue::as_bytes)
+        .filter(|crumb| !crumb.is_empty())
         .collect();
     let whole =
         HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| Refusal::FieldPadded)?;

@@ -409,6 +409,14 @@ fn cookie_crumbs_are_one_cookie() {
         "/ Absent|accept: x|cookie: a=1; b=2|host: a",
     );
     check(
+        "GET https://a/ 2|Cookie: |Cookie: a=1|Cookie: ",
+        "/ Absent|cookie: a=1|host: a",
+    );
+    check(
+        "GET https://a/ 2|Cookie: |Cookie: ",
+        "/ Absent|cookie: |host: a",
+    );
+    check(
         "GET / 1.1|Host: a|Cookie: a=1",
         "/ Absent|cookie: a=1|host: a",
     );

@@ -7,6 +7,7 @@
 mod answers;
 mod exchanges;
 mod generated;
+mod http2;
 mod rows;
 mod scripted;
 mod upgrades;
