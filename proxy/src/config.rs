@@ -75,7 +75,7 @@ impl Default for Config {
 }
 
 /// Bounds on what a peer may hold of us.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// From a connection's start, or a request's first byte, to the end of the request head (and of the TLS handshake).
     pub head: Duration,

@@ -1,5 +1,7 @@
 //! What a command line says about a proxy, the same in every program that holds one.
 
+mod limits;
+
 use crate::config::{AccessLogTarget, Config};
 use ipnet::IpNet;
 use std::convert::Infallible;
@@ -53,6 +55,8 @@ pub struct Flags {
     /// How long requests in flight may take once asked to stop, in seconds.
     #[arg(long, default_value_t = 30)]
     grace: u64,
+    #[command(flatten)]
+    limits: limits::LimitFlags,
 }
 
 /// Why flags are no configuration.
@@ -99,6 +103,7 @@ impl Flags {
                 .map(ticket_key)
                 .transpose()?,
             https_redirect_port: self.https_redirect_port.unwrap_or(https_port),
+            limits: self.limits.limits(),
             ..defaults
         })
     }
