@@ -21,6 +21,7 @@ mod doubt;
 mod events;
 mod form;
 mod good;
+mod hooks;
 mod index;
 mod keeper;
 mod lead;
@@ -41,6 +42,7 @@ mod write;
 
 use crate::push::{self, Publisher, PushTls, PushTlsFault, ServeFault};
 use crate::translate::Options;
+use crate::webhooks::{Caller, Patience, Reach, Webhooks};
 use addresses::Addresses;
 use admin::Admin;
 use board::Board;
@@ -50,7 +52,9 @@ use kube::Client;
 use lead::Leader;
 use lease::{Keep, Leadership, keep};
 use memory::{Memory, Place};
+use rollouts::calls::Calls;
 use rollouts::{Pilot, Reports};
+use rustls::RootCertStore;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -77,6 +81,8 @@ pub struct Settings {
     pub identity: String,
     /// Where the world reaches the proxies.
     pub publish: Publish,
+    /// Which addresses webhooks may be at.
+    pub webhooks: Reach,
     /// The ConfigMap, in the Lease's namespace, that keeps last valid forms for controllers that start; where absent, only
     /// those that run know them.
     pub held_config_map: Option<String>,
@@ -269,6 +275,12 @@ impl Parts<'_> {
         })
     }
 
+    fn webhooks(&self) -> Webhooks {
+        let reach = self.settings.webhooks.clone();
+        let caller = Caller::new(reach, usual_roots(), Patience::default());
+        Webhooks::new(caller, self.index.metrics.webhooks())
+    }
+
     fn pilot(&self, client: Client, reports: channel::Sender<Reports>) -> Pilot {
         Pilot {
             call: Call::new(client, self.settings.identity.clone()),
@@ -277,6 +289,7 @@ impl Parts<'_> {
             publisher: self.publisher.clone(),
             keeper: self.index.seen.clone(),
             reports,
+            calls: Calls::new(self.webhooks()),
             metrics: self.index.metrics.clone(),
         }
     }
@@ -309,4 +322,15 @@ impl Parts<'_> {
             metrics: self.index.metrics.clone(),
         }
     }
+}
+
+/// The authorities that the system believes. Without any, only hooks that name their own can be called by HTTPS.
+fn usual_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::debug!(%error, "an authority cannot be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    roots
 }

@@ -5,6 +5,8 @@ use clap::Parser;
 use haldane_controller::Options;
 use haldane_controller::live::{self, LeaseName, Listeners, Publish, Settings};
 use haldane_controller::push::PushTls;
+use haldane_controller::webhooks::Reach;
+use ipnet::IpNet;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::io::IsTerminal as _;
@@ -80,6 +82,9 @@ struct Args {
     /// The Service, as NAMESPACE/NAME, whose addresses Ingresses have in their status.
     #[arg(long, conflicts_with = "publish_addresses", value_parser = service_name)]
     publish_service: Option<(String, String)>,
+    /// Let webhooks be in this network although it is loopback, link-local or otherwise kept from them; may be given again.
+    #[arg(long = "webhook-allow", value_name = "CIDR")]
+    webhook_allow: Vec<IpNet>,
     /// How to reach the API server; where not given, as `kubectl` does or as a Pod.
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
@@ -127,6 +132,7 @@ impl Args {
                 name: self.lease_name,
             },
             identity: self.identity,
+            webhooks: Reach::new(self.webhook_allow),
             publish,
             held_config_map: self.held_config_map,
         }

@@ -81,6 +81,8 @@ pub enum Reason {
     Manual,
     /// Nothing goes up now.
     Frozen(String),
+    /// What must agree before a step has not.
+    Gated(String),
     /// Outcomes do not count yet.
     WarmingUp {
         /// For how long.
@@ -177,6 +179,11 @@ impl fmt::Display for Figures {
 }
 
 impl Decision {
+    /// To leave everything as it is, because what must agree before a step has not.
+    pub fn gated(why: String) -> Self {
+        Self::new(Action::Hold, vec![Reason::Gated(why)])
+    }
+
     pub(crate) fn new(action: Action, reasons: Vec<Reason>) -> Self {
         Self { action, reasons }
     }
@@ -243,6 +250,7 @@ impl fmt::Display for Reason {
             Self::Paused => f.write_str("paused by a person"),
             Self::Manual => f.write_str("a person moves the weight"),
             Self::Frozen(freeze) => write!(f, "nothing goes up during {freeze}"),
+            Self::Gated(why) => f.write_str(why),
             Self::WarmingUp { left } => write!(f, "warming up for another {}", whole(*left)),
             Self::Soaking { left } => write!(f, "another {} on this step", whole(*left)),
             Self::NoReports => f.write_str("no proxy has reported"),

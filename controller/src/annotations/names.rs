@@ -61,6 +61,8 @@ const KNOWN: &[(&str, Standing)] = &[
     ("margin", Rollout),
     ("retry", Rollout),
     ("rollback", Rollout),
+    ("notify", Rollout),
+    ("gate", Rollout),
     ("status", Ours),
     (STATE, Ours),
     (EVIDENCE, Ours),

@@ -7,6 +7,7 @@ use super::change::{Change, Scope, Seen};
 use super::doubt::{Doubt, Verdict};
 use super::form::Form;
 use super::good::{Built, LastGood, Say};
+use super::hooks::{self, Hooks};
 use super::leaving::Leaving;
 use super::metrics::Metrics;
 use super::name::{Kind, ObjectName};
@@ -40,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) held: Arc<Vec<Form>>,
     /// The rollouts that are asked for, and what there is to decide by.
     pub(crate) releases: Arc<Releases>,
+    /// The webhooks that objects with rollouts name.
+    pub(crate) hooks: Arc<Hooks>,
 }
 
 /// Where a keeper's decisions go.
@@ -241,7 +244,11 @@ impl Keeper {
                 "too many Secrets are named"
             );
         }
-        let wanted: BTreeSet<_> = all.into_iter().take(SECRETS_MAX).collect();
+        // Those that a table hangs on come first.
+        let wanted = all.into_iter().chain(hooks::needed(&self.store));
+        let mut wanted: Vec<_> = wanted.collect();
+        wanted.truncate(SECRETS_MAX);
+        let wanted = BTreeSet::from_iter(wanted);
         self.outlets.secrets.send_if_modified(|watched| {
             let differs = *watched != wanted;
             *watched = wanted;
@@ -310,6 +317,7 @@ impl Keeper {
             parts: Arc::new(parts),
             held: Arc::new(forms),
             releases: Arc::new(translation.releases),
+            hooks: Arc::new(hooks::read(&self.store)),
         };
         self.current = Some(outcome.clone());
         self.outlets.outcome.send_replace(Some(outcome));

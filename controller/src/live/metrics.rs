@@ -6,6 +6,7 @@ use super::name::{Kind, ObjectName};
 use super::reason::Reason;
 use crate::problem::{Problem, Severity};
 use crate::rollouts::notice::What;
+use crate::webhooks::Counts;
 use haldane_rollout::report::RolloutReport;
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -37,6 +38,7 @@ pub(crate) struct Metrics {
     writes: IntCounterVec,
     writes_pending: IntGauge,
     rollouts: RolloutMetrics,
+    webhooks: Counts,
 }
 
 /// What came of a write to the API server.
@@ -92,6 +94,7 @@ impl Metrics {
             writes_pending: made
                 .gauge("writes_pending", "Objects whose status is to be written")?,
             rollouts: RolloutMetrics::new(&made)?,
+            webhooks: Counts::register(&registry)?,
             registry,
         })
     }
@@ -162,6 +165,11 @@ impl Metrics {
         self.writes
             .with_label_values(&[what, result.as_str()])
             .inc();
+    }
+
+    /// How calls of webhooks went.
+    pub(crate) fn webhooks(&self) -> Counts {
+        self.webhooks.clone()
     }
 
     /// Something happened to a rollout.

@@ -4,6 +4,7 @@
 //! What is decided, and why, is `crate::rollouts`' and `haldane-rollout`'s affair.
 
 pub(crate) mod brief;
+pub(crate) mod calls;
 mod flight;
 mod record;
 pub(crate) mod told;
@@ -17,7 +18,10 @@ use super::write::Call;
 use crate::decided::{Decided, ReleaseKey};
 use crate::push::{Heard, Publisher};
 use crate::release::{Release, Releases};
+use crate::rollouts::turn::Rollout;
+use calls::{Calls, Subject};
 use flight::Flight;
+use haldane_rollout::Decision;
 use haldane_rollout::report::RolloutReport;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -51,6 +55,7 @@ pub(crate) struct Pilot {
     /// Where decisions are told.
     pub(crate) keeper: mpsc::Sender<Seen>,
     pub(crate) reports: watch::Sender<Reports>,
+    pub(crate) calls: Calls,
     pub(crate) metrics: Metrics,
 }
 
@@ -103,13 +108,22 @@ impl Pilot {
         let (heard, now) = (self.heard(releases), Timestamp::now());
         for (key, flight) in &mut deck.flights {
             if let Some(release) = releases.get(key) {
-                flight.look(release, &heard, now);
+                let gate = |object: &ObjectName, next: &Rollout, decision: Option<&Decision>| {
+                    let subject = Subject {
+                        object,
+                        service: &key.service,
+                        rollout: next,
+                    };
+                    let why = decision.map(Decision::why).unwrap_or_default();
+                    self.calls.obstacle(&outcome.hooks, &subject, &why, now)
+                };
+                flight.look(release, &heard, now, gate);
             }
         }
         self.decree(deck).await;
         self.write(deck, &heard).await;
         self.decree(deck).await;
-        self.report(deck, releases, &heard, now);
+        self.report(deck, &outcome, &heard, now);
         self.tell(deck).await;
     }
 
@@ -131,6 +145,8 @@ impl Pilot {
             releases.contains_key(key) && uid(&flight.object) == Some(&flight.uid)
         };
         deck.flights.retain(stays);
+        self.calls
+            .retain(deck.flights.values().map(|flight| &flight.object));
         for (key, release) in releases.iter() {
             if !deck.flights.contains_key(key)
                 && let Some(flight) = self.meet(key, release).await
@@ -229,10 +245,10 @@ impl Pilot {
         }
     }
 
-    fn report(&self, deck: &mut Deck, releases: &Releases, heard: &[Heard], now: Timestamp) {
+    fn report(&self, deck: &mut Deck, outcome: &Outcome, heard: &[Heard], now: Timestamp) {
         let mut reports = Vec::new();
         for (key, flight) in &mut deck.flights {
-            let Some(release) = releases.get(key) else {
+            let Some(release) = outcome.releases.get(key) else {
                 continue;
             };
             reports.push(flight.report(key, release, heard, now));
@@ -247,6 +263,12 @@ impl Pilot {
                     notice,
                     at: now,
                 };
+                let subject = Subject {
+                    object: &flight.object,
+                    service: &key.service,
+                    rollout: &flight.rollout,
+                };
+                self.calls.tell(&outcome.hooks, &subject, &told);
                 if deck.notices.len() < NOTICES_MAX {
                     deck.notices.push_back(told);
                 }

@@ -57,7 +57,7 @@ fn names_secret(key: &str) -> bool {
 
 /// A Secret of another namespace is refused by the translation, so it is not even read. A name becomes part of a query,
 /// so only what can be a name passes.
-fn own_name<'w>(written: &'w str, namespace: &str) -> Option<&'w str> {
+pub(super) fn own_name<'w>(written: &'w str, namespace: &str) -> Option<&'w str> {
     let name = match written.split_once('/') {
         Some((own, name)) if own == namespace => name,
         Some(_) => return None,

@@ -5,6 +5,7 @@
 use super::form::{Form, Formed, name_of};
 use super::name::{Kind, ObjectName};
 use crate::objects::{Objects, Sourced};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::HashMap;
 
@@ -107,6 +108,15 @@ impl Store {
             Kind::Pod => &objects.pods[place].object.metadata,
             Kind::Secret => &objects.secrets[place].object.metadata,
         })
+    }
+
+    /// A Secret, if it is there.
+    pub(crate) fn secret(&self, name: &ObjectName) -> Option<&Secret> {
+        let place = *self.places.get(name)?;
+        let found = self.objects.secrets.get(place);
+        found
+            .filter(|_| name.kind == Kind::Secret)
+            .map(|found| &found.object)
     }
 
     fn put_kept<T: Formed>(&mut self, object: T) -> Put {

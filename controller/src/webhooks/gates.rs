@@ -27,7 +27,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Gates {
     webhooks: Webhooks,
-    questions: HashMap<Regarding, Question>,
+    /// By the object that asks, and the Service.
+    questions: HashMap<(Regarding, String), Question>,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,8 @@ impl Gates {
     /// waits; must be called on a runtime.
     pub fn look(&mut self, hook: &Hook, notice: &Notice, now: Instant) -> Answer {
         let step = (notice.canary.clone(), notice.weight.clone());
-        let known = self.questions.remove(&notice.object);
+        let key = (notice.object.clone(), notice.service.clone());
+        let known = self.questions.remove(&key);
         let known = known.filter(|question| question.step == step);
         let mut question = known.unwrap_or_else(|| Question::new(step));
         question.listen(now);
@@ -61,13 +63,13 @@ impl Gates {
             question.coming = Some(self.ask(hook.clone(), notice.clone()));
         }
         let answer = question.answer;
-        self.questions.insert(notice.object.clone(), question);
+        self.questions.insert(key, question);
         answer
     }
 
     /// Forgets all but these: the rollouts that there are.
     pub fn retain(&mut self, is_there: impl Fn(&Regarding) -> bool) {
-        self.questions.retain(|object, _| is_there(object));
+        self.questions.retain(|(object, _), _| is_there(object));
     }
 
     fn ask(&self, hook: Hook, notice: Notice) -> oneshot::Receiver<Result<(), CallFault>> {

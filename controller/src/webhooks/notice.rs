@@ -25,6 +25,8 @@ pub struct Notice {
     pub event: String,
     /// Whose rollout it is.
     pub object: Regarding,
+    /// The Service whose versions they are: an Ingress may have rollouts of several.
+    pub service: String,
     /// The version that the canary is held against.
     pub stable: String,
     /// The version that is released.
@@ -79,6 +81,7 @@ pub(super) fn example(event: &str) -> Notice {
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
         },
+        service: "web".to_owned(),
         stable: "1.14".to_owned(),
         canary: "1.15".to_owned(),
         weight: "0%".to_owned(),
@@ -94,7 +97,7 @@ mod tests {
     #[test]
     fn a_program_is_told_fields_and_people_a_sentence() {
         let notice = example("Aborted");
-        insta::assert_snapshot!(notice.body(Speech::Generic), @r#"{"at":"1970-01-01T00:00:00Z","canary":"1.15","event":"Aborted","object":{"kind":"Service","name":"web","namespace":"shop"},"reason":"p99<300ms & <!channel>","stable":"1.14","weight":"0%"}"#);
+        insta::assert_snapshot!(notice.body(Speech::Generic), @r#"{"at":"1970-01-01T00:00:00Z","canary":"1.15","event":"Aborted","object":{"kind":"Service","name":"web","namespace":"shop"},"reason":"p99<300ms & <!channel>","service":"web","stable":"1.14","weight":"0%"}"#);
         insta::assert_snapshot!(notice.body(Speech::Slack), @r#"{"text":"Aborted: Service shop/web: 1.15 beside 1.14, 0% of the requests: p99&lt;300ms &amp; &lt;!channel&gt;"}"#);
     }
 

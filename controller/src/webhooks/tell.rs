@@ -28,7 +28,7 @@ impl Counts {
     /// When they are registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let about = "Calls of webhooks: notices and gates, by what came of them";
-        let opts = Opts::new("haldane_controller_webhooks_total", about);
+        let opts = Opts::new("webhooks_total", about);
         let counts = IntCounterVec::new(opts, &["what", "result"])?;
         registry.register(Box::new(counts.clone()))?;
         Ok(Self(counts))

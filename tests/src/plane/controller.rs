@@ -45,6 +45,7 @@ impl Plane {
             ("--lease-namespace", name),
             ("--identity", &identity),
             ("--admin", "127.0.0.1:0"),
+            ("--webhook-allow", "127.0.0.0/8"),
             ("--held-config-map", HELD),
         ];
         args.extend(

@@ -18,6 +18,9 @@
 {{- range .Values.status.addresses }}
 - --publish-address={{ . }}
 {{- end }}
+{{- range .Values.controller.webhookAllow }}
+- --webhook-allow={{ . }}
+{{- end }}
 {{- if include "haldane.publishesService" . }}
 - --publish-service={{ .Release.Namespace }}/{{ include "haldane.proxy.name" . }}
 {{- end }}

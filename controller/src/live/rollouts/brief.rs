@@ -74,6 +74,7 @@ fn word(reason: &Reason) -> Option<&'static str> {
         Reason::Paused => "paused",
         Reason::Manual => "manual",
         Reason::Frozen(_) => "frozen",
+        Reason::Gated(_) => "gated",
         Reason::WarmingUp { .. } => "warming-up",
         Reason::Soaking { .. } => "soaking",
         Reason::NoReports | Reason::Stale { .. } => "no-reports",

@@ -54,14 +54,25 @@ impl Flight {
         }
     }
 
-    /// Looks at what there is.
-    pub(crate) fn look(&mut self, release: &Release, heard: &[Heard], now: Timestamp) {
+    /// Looks at what there is. `obstacle` is asked before a share goes up: why it may not, if so.
+    pub(crate) fn look(
+        &mut self,
+        release: &Release,
+        heard: &[Heard],
+        now: Timestamp,
+        obstacle: impl FnOnce(&ObjectName, &Rollout, Option<&Decision>) -> Option<String>,
+    ) {
         let mut next = self.rollout.clone();
         let Turn { decision, notices } = next.turn(release, heard, now);
         self.decision = decision;
         let moved = next.saved != self.rollout.saved;
         if moved && raises(&self.rollout.saved.shares(), &next.saved.shares()) {
-            self.wanted = Some((next, notices));
+            // What is not taken now is decided again at the next look, from all that was seen until then.
+            let obstacle = obstacle(&self.object, &next, self.decision.as_ref());
+            self.wanted = obstacle.is_none().then_some((next, notices));
+            if let Some(why) = obstacle {
+                self.decision = Some(Decision::gated(why));
+            }
             return;
         }
         let grown = next.seen != self.rollout.seen && self.is_under_way();
