@@ -3,8 +3,10 @@
 //!
 //! Little by default; `HALDANE_TEST_SCALE=20` is the whole: twenty outages instead of one.
 
+mod commands;
 mod crash;
 mod decisions;
+mod hooks;
 mod orders;
 mod release;
 
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
         decisions::without_traffic_it_waits_and_says_for_what,
         orders::every_order_is_heeded_and_told,
         orders::a_canary_ingress_is_released,
+        commands::every_command_is_heeded,
+        hooks::a_step_waits_for_its_gate_and_decisions_are_told,
         crash::a_controller_that_is_killed_changes_nothing,
     ])
 }

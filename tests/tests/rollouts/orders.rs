@@ -31,10 +31,27 @@ async fn counted(controller: &Controller, what: &str, count: u64) -> anyhow::Res
 
 pub(crate) async fn every_order_is_heeded_and_told() -> anyhow::Result<()> {
     let (release, controller) = Release::begin("rollout-orders", slow()).await?;
+    hold(&release, &controller).await?;
+    abort_and_retry(&release, &controller).await?;
+    promote_and_roll_back(&release, &controller).await?;
+    // What cannot be understood changes nothing, and is told with its field.
+    release
+        .annotate(json!({ "haldane.dev/steps": "10,5,100" }))
+        .await?;
+    release
+        .told(
+            "InvalidAnnotation",
+            "metadata.annotations[haldane.dev/steps]",
+        )
+        .await?;
+    served_by(&release, "1").await
+}
+
+async fn hold(release: &Release, controller: &Controller) -> anyhow::Result<()> {
     // A freeze and a pause hold what goes up, from the first request on.
     release.annotate(json!({ "haldane.dev/pause": "true", "haldane.dev/freeze": "00:00 - 23:59 UTC; 23:58 - 00:01 UTC" })).await?;
     release.deploy("2", &[]).await?;
-    let held = until_standing(&controller, "held", "2", |standing| {
+    let held = until_standing(controller, "held", "2", |standing| {
         standing.paused && standing.frozen.is_some()
     });
     let held = held.await?;
@@ -59,25 +76,33 @@ pub(crate) async fn every_order_is_heeded_and_told() -> anyhow::Result<()> {
         .await?;
     release.told("Resumed", "2").await?;
     release.told("Thawed", "over").await?;
-    until_standing(&controller, "10 %", "2", |standing| standing.weight == 10.0).await?;
+    until_standing(controller, "10 %", "2", |standing| standing.weight == 10.0).await?;
+    Ok(())
+}
+
+async fn abort_and_retry(release: &Release, controller: &Controller) -> anyhow::Result<()> {
     // Abort, and again.
     release
         .annotate(json!({ "haldane.dev/abort": "2" }))
         .await?;
-    until_phase(&controller, "2", Phase::Aborted).await?;
+    until_phase(controller, "2", Phase::Aborted).await?;
     release.told("Aborted", "a person asked for it").await?;
-    counted(&controller, "Aborted", 1).await?;
+    counted(controller, "Aborted", 1).await?;
     release
         .annotate(json!({ "haldane.dev/abort": null, "haldane.dev/retry": "2" }))
         .await?;
-    until_standing(&controller, "10 % again", "2", |standing| {
+    until_standing(controller, "10 % again", "2", |standing| {
         standing.weight == 10.0
     })
     .await?;
-    counted(&controller, "RolloutStarted", 2).await?;
+    counted(controller, "RolloutStarted", 2).await?;
+    Ok(())
+}
+
+async fn promote_and_roll_back(release: &Release, controller: &Controller) -> anyhow::Result<()> {
     // Promote: everything at once, and stable after the soak.
     release.annotate(json!({ "haldane.dev/promote": "2", "haldane.dev/step-interval": "1s", "haldane.dev/retry": null })).await?;
-    until_phase(&controller, "2", Phase::Promoted).await?;
+    until_phase(controller, "2", Phase::Promoted).await?;
     release
         .until_status("promoted", |status| status["phase"] == "promoted")
         .await?;
@@ -85,21 +110,11 @@ pub(crate) async fn every_order_is_heeded_and_told() -> anyhow::Result<()> {
     release
         .annotate(json!({ "haldane.dev/rollback": "2", "haldane.dev/promote": null }))
         .await?;
-    until_phase(&controller, "2", Phase::Aborted).await?;
+    until_phase(controller, "2", Phase::Aborted).await?;
     release.told("RolledBack", "1 everything").await?;
-    counted(&controller, "RolledBack", 1).await?;
-    served_by(&release, "1").await?;
-    // What cannot be understood changes nothing, and is told with its field.
-    release
-        .annotate(json!({ "haldane.dev/steps": "10,5,100" }))
-        .await?;
-    release
-        .told(
-            "InvalidAnnotation",
-            "metadata.annotations[haldane.dev/steps]",
-        )
-        .await?;
-    served_by(&release, "1").await
+    counted(controller, "RolledBack", 1).await?;
+    served_by(release, "1").await?;
+    Ok(())
 }
 
 async fn served_by(release: &Release, version: &str) -> anyhow::Result<()> {
