@@ -38,7 +38,7 @@ impl PeerLines {
 }
 
 /// What the upstream is told about a request's way: `X-Forwarded-For`, `-Host`, `-Proto`, `-Port`, `X-Real-IP`,
-/// `X-Request-Id`, and `Forwarded` where [`Policy`] or a trusted peer uses it.
+/// `X-Request-Id`, and `Forwarded` where the policy or a trusted peer uses it.
 ///
 /// It stays beside the request's own fields and is written behind them: putting six fields into a map only to read them
 /// out again was a tenth of all that a small request cost. Who must see or change them asks [`Told::insert_into`] first.
