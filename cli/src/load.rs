@@ -37,6 +37,7 @@ pub(crate) fn load(paths: &[PathBuf], source: &Source) -> Loaded {
         class: source.class.clone(),
         allow_external_name: source.allow_external_name,
         standalone: true,
+        ..Options::default()
     };
     let translation = translate(&objects, &options);
     problems.extend(translation.problems);

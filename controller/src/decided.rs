@@ -41,6 +41,14 @@ pub(crate) struct Shares {
     pub(crate) aborted: bool,
 }
 
+impl Shares {
+    /// Whether a version has requests.
+    pub(crate) fn gives(&self, version: &str) -> bool {
+        let stable = self.stable == version && self.share != Stratum::ALL;
+        stable || self.canary.as_deref() == Some(version) && self.share != Stratum::NONE
+    }
+}
+
 /// What the controller that decides has decided; empty elsewhere.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Decided(pub(crate) BTreeMap<ReleaseKey, Shares>);

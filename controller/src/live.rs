@@ -53,6 +53,7 @@ use lead::Leader;
 use lease::{Keep, Leadership, keep};
 use memory::{Memory, Place};
 use rollouts::calls::Calls;
+use rollouts::deployment::Cleaner;
 use rollouts::{Pilot, Reports};
 use rustls::RootCertStore;
 use std::io;
@@ -283,13 +284,17 @@ impl Parts<'_> {
 
     fn pilot(&self, client: Client, reports: channel::Sender<Reports>) -> Pilot {
         Pilot {
-            call: Call::new(client, self.settings.identity.clone()),
+            call: Call::new(client.clone(), self.settings.identity.clone()),
             leadership: self.leadership.clone(),
             outcomes: self.index.outcomes.clone(),
             publisher: self.publisher.clone(),
             keeper: self.index.seen.clone(),
             reports,
             calls: Calls::new(self.webhooks()),
+            cleaner: Cleaner {
+                client: client.clone(),
+                leadership: self.leadership.clone(),
+            },
             metrics: self.index.metrics.clone(),
         }
     }

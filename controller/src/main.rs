@@ -82,6 +82,9 @@ struct Args {
     /// The Service, as NAMESPACE/NAME, whose addresses Ingresses have in their status.
     #[arg(long, conflicts_with = "publish_addresses", value_parser = service_name)]
     publish_service: Option<(String, String)>,
+    /// Write to the Deployment of a version that was aborted, where `haldane.dev/on-abort` asks for it. Needs rights.
+    #[arg(long)]
+    on_abort_writes: bool,
     /// Let webhooks be in this network although it is loopback, link-local or otherwise kept from them; may be given again.
     #[arg(long = "webhook-allow", value_name = "CIDR")]
     webhook_allow: Vec<IpNet>,
@@ -119,6 +122,7 @@ impl Args {
                 class: self.class,
                 allow_external_name: self.allow_external_name,
                 standalone: false,
+                on_abort_writes: self.on_abort_writes,
             },
             namespaces: self.namespaces,
             push: PushTls {

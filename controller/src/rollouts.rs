@@ -3,6 +3,7 @@
 //! All of it is a function of values. [`crate::live`] looks at the clock and the proxies' counters, writes down what comes
 //! out, and only then lets it go live; `haldane-rollout` judges.
 
+pub(crate) mod cleanup;
 pub(crate) mod notice;
 pub(crate) mod reading;
 pub(crate) mod saved;

@@ -26,6 +26,8 @@ pub struct Options {
     /// Without a cluster: Ingresses without a class are served, endpoints may be on loopback, Pods stand for endpoints
     /// where a Service has no EndpointSlice, and the labels of an EndpointSlice stand for those of pods that are not there.
     pub standalone: bool,
+    /// Whether the Deployment of an aborted version may be written to, where `on-abort` asks for it.
+    pub on_abort_writes: bool,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             class: "haldane".to_owned(),
             allow_external_name: false,
             standalone: false,
+            on_abort_writes: false,
         }
     }
 }

@@ -18,10 +18,10 @@ const LABELS: [&str; 4] = [
 ];
 
 /// The label by which a Deployment tells the pods of its revisions apart.
-const TEMPLATE_HASH: &str = "pod-template-hash";
+pub(crate) const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// The version of pods that do not carry the label that names versions.
-const UNLABELLED: &str = "unlabelled";
+pub(crate) const UNLABELLED: &str = "unlabelled";
 
 /// A version's name and its endpoints, which many rules share.
 #[derive(Clone, Debug, PartialEq)]

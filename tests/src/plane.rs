@@ -38,6 +38,8 @@ pub struct Plane {
     cluster: Cluster,
     /// Further namespaces that are watched.
     namespaces: Vec<String>,
+    /// Further flags of controllers.
+    flags: Vec<String>,
     files: TempDir,
     number: u8,
 }
@@ -52,6 +54,7 @@ impl Plane {
         let plane = Self {
             cluster: Cluster::namespace(name).await?,
             namespaces: vec![name.to_owned()],
+            flags: Vec::new(),
             files: tempfile::tempdir()?,
             number: NUMBERS.fetch_add(1, SeqCst),
         };
@@ -70,6 +73,11 @@ impl Plane {
     /// Has controllers that are started from now on watch another namespace, too.
     pub fn watch(&mut self, namespace: &str) {
         self.namespaces.push(namespace.to_owned());
+    }
+
+    /// Starts controllers from now on with these flags, too.
+    pub fn flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
     }
 
     /// An address for a backend, which no pod has.

@@ -3,7 +3,7 @@
 //! The texts themselves are read by `haldane-rollout`; here stand the object they are of, and what was decided for it.
 
 use super::{HALDANE, Reader};
-use haldane_rollout::{OnAbort, Plan};
+use haldane_rollout::Plan;
 use haldane_routing::schedule::PERIOD_MAX;
 use std::sync::Arc;
 
@@ -32,9 +32,6 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Asked> {
         Ok(plan) => {
             let plan = plan?;
             check_periods(&plan, reader);
-            if plan.on_abort != OnAbort::Hold {
-                reader.warn("on-abort", "means hold in this version: the pods stay");
-            }
             Some(Asked {
                 object: reader.subject().object.clone(),
                 plan: Arc::new(plan),

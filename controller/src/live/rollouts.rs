@@ -5,6 +5,8 @@
 
 pub(crate) mod brief;
 pub(crate) mod calls;
+pub(crate) mod deployment;
+mod errands;
 mod flight;
 mod record;
 pub(crate) mod told;
@@ -18,8 +20,11 @@ use super::write::Call;
 use crate::decided::{Decided, ReleaseKey};
 use crate::push::{Heard, Publisher};
 use crate::release::{Release, Releases};
+use crate::rollouts::cleanup::Tried;
 use crate::rollouts::turn::Rollout;
 use calls::{Calls, Subject};
+use deployment::{Cleaner, Job};
+use errands::{Back, Errands};
 use flight::Flight;
 use haldane_rollout::Decision;
 use haldane_rollout::report::RolloutReport;
@@ -56,6 +61,7 @@ pub(crate) struct Pilot {
     pub(crate) keeper: mpsc::Sender<Seen>,
     pub(crate) reports: watch::Sender<Reports>,
     pub(crate) calls: Calls,
+    pub(crate) cleaner: Cleaner,
     pub(crate) metrics: Metrics,
 }
 
@@ -67,6 +73,48 @@ struct Deck {
     flights: BTreeMap<ReleaseKey, Flight>,
     decided: Decided,
     notices: VecDeque<Told>,
+    errands: Errands,
+}
+
+impl Deck {
+    /// Takes in what came of calls.
+    fn hear(&mut self) {
+        for back in self.errands.back() {
+            match back {
+                Back::Cleaned(key, asked, tried) => {
+                    tracing::debug!(
+                        object = key.object,
+                        service = key.service,
+                        ?tried,
+                        "cleaned up"
+                    );
+                    if let Some(flight) = self.flights.get_mut(&key) {
+                        flight.cleaned(&asked, tried);
+                    }
+                }
+            }
+        }
+    }
+
+    /// After whose aborts something is to be done now, which is begun by whoever asks.
+    fn begin_cleaning(&mut self) -> Vec<ReleaseKey> {
+        let flights = self.flights.iter_mut();
+        let due = flights.filter_map(|(key, flight)| flight.cleans().then(|| key.clone()));
+        due.collect()
+    }
+
+    /// The object whose own rollout of the same Service gives requests to the version that was aborted.
+    fn serves(&self, key: &ReleaseKey, job: &Job) -> Option<ObjectName> {
+        let others = self.flights.iter().filter(|(other, _)| *other != key);
+        let mut same = others.filter(|(other, flight)| {
+            other.service == key.service && flight.object.namespace == job.namespace
+        });
+        let (_, other) = same.find(|(_, flight)| {
+            let shares = flight.rollout.saved.shares();
+            shares.gives(&job.cleanup.canary)
+        })?;
+        Some(other.object.clone())
+    }
 }
 
 impl Pilot {
@@ -80,6 +128,7 @@ impl Pilot {
                     changed = self.outcomes.changed() => changed.is_ok(),
                     Ok(()) = counted.changed() => true,
                     () = self.leadership.changed() => true,
+                    () = deck.errands.any() => true,
                 }
             };
             // Nobody has changed anything within the time, so it is the time that has changed.
@@ -105,6 +154,7 @@ impl Pilot {
         }
         let releases = &outcome.releases;
         self.board(deck, &outcome).await;
+        deck.hear();
         let (heard, now) = (self.heard(releases), Timestamp::now());
         for (key, flight) in &mut deck.flights {
             if let Some(release) = releases.get(key) {
@@ -123,6 +173,7 @@ impl Pilot {
         self.decree(deck).await;
         self.write(deck, &heard).await;
         self.decree(deck).await;
+        self.clean(deck, releases);
         self.report(deck, &outcome, &heard, now);
         self.tell(deck).await;
     }
@@ -242,6 +293,35 @@ impl Pilot {
                     .filter(|flight| flight.object == object);
                 ours.for_each(Flight::wrote);
             }
+        }
+    }
+
+    /// Begins what is to be done after aborts that are written down.
+    fn clean(&self, deck: &mut Deck, releases: &Releases) {
+        for key in deck.begin_cleaning() {
+            let (Some(flight), Some(release)) = (deck.flights.get(&key), releases.get(&key)) else {
+                continue;
+            };
+            let Some(cleanup) = flight.rollout.saved.cleanup.clone() else {
+                continue;
+            };
+            let job = Job {
+                namespace: flight.object.namespace.clone(),
+                service: key.service.clone(),
+                label: flight.rollout.saved.label.clone(),
+                wanted: release.plan.on_abort,
+                cleanup,
+            };
+            let asked = job.cleanup.clone();
+            let served = deck.serves(&key, &job);
+            let (cleaner, term) = (self.cleaner.clone(), deck.term);
+            deck.errands.send(async move {
+                let tried = match served {
+                    Some(object) => Tried::Refused(format!("{object} gives it requests")),
+                    None => cleaner.attempt(job, term).await,
+                };
+                Back::Cleaned(key, asked, tried)
+            });
         }
     }
 

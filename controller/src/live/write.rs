@@ -15,7 +15,7 @@ use super::name::ObjectName;
 use super::parts::Fault;
 use super::rollouts::Reports;
 use crate::push::Publisher;
-pub(crate) use call::{Applied, Call};
+pub(crate) use call::{Applied, Call, CallError, in_time};
 use haldane_wire::Generation;
 use std::time::Duration;
 use tokio::sync::watch;

@@ -23,6 +23,8 @@ pub(crate) enum What {
     Frozen,
     Thawed,
     StableReplaced,
+    CleanedUp,
+    NotCleanedUp,
 }
 
 impl What {
@@ -40,6 +42,8 @@ impl What {
             Self::Frozen => "Frozen",
             Self::Thawed => "Thawed",
             Self::StableReplaced => "StableReplaced",
+            Self::CleanedUp => "CleanedUp",
+            Self::NotCleanedUp => "NotCleanedUp",
         }
     }
 
@@ -47,7 +51,7 @@ impl What {
     pub(crate) fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::Aborted | Self::RolledBack | Self::StableReplaced
+            Self::Aborted | Self::RolledBack | Self::StableReplaced | Self::NotCleanedUp
         )
     }
 }

@@ -1,5 +1,6 @@
 //! What of a rollout is written down at its object, so that any controller can go on where another one stopped.
 
+use super::cleanup::Cleanup;
 use crate::decided::Shares;
 use haldane_rollout::{Phase, State, Stratum};
 use jiff::Timestamp;
@@ -26,6 +27,9 @@ pub(crate) struct Saved {
     /// The release that is under way, or was last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<State>,
+    /// What is still to be done to the pods of a version that was aborted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cleanup: Option<Cleanup>,
 }
 
 /// A version that has been seen.

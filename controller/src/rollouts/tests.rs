@@ -1,5 +1,6 @@
 //! Rollouts, driven by hand: what is there, what proxies tell, and the time are the test's.
 
+use super::cleanup::{Earlier, TRIES_MAX, Tried};
 use super::turn::Rollout;
 use crate::decided::ReleaseKey;
 use crate::push::Heard;
@@ -345,4 +346,80 @@ fn what_holds_is_told_once() {
     assert_eq!(play.look(1), "Resumed: 1 2 0%");
     play.annotations.remove("freeze");
     assert_eq!(play.look(1), "StepRaised Thawed: 1 2 10%");
+}
+
+/// A version that is aborted, with `on-abort: undo`.
+fn aborted() -> Play {
+    let mut play = Play::new("1:a");
+    play.annotations.insert("on-abort", "undo");
+    play.look(0);
+    play.there = "1:a 2:b";
+    play.look(1);
+    play.count("p", [20, 20, 180, 0]);
+    assert_eq!(play.look(1), "Aborted: 1 2 0%");
+    play
+}
+
+#[test]
+fn what_is_to_be_done_after_an_abort_is_kept_until_it_is_done_or_given_up() {
+    let again = || Tried::Again("busy".to_owned());
+    let found = || {
+        Tried::Found(Earlier {
+            hash: "z".to_owned(),
+            version: "0".to_owned(),
+        })
+    };
+    let done = || Tried::Done("it is done".to_owned());
+    // what came of each try, what is told in the end
+    let cases = [
+        (vec![done()], "CleanedUp 2: it is done"),
+        (vec![again(), found(), done()], "CleanedUp 2: it is done"),
+        (
+            vec![Tried::Refused("no".to_owned())],
+            "NotCleanedUp 2: its pods stay: no",
+        ),
+        (vec![Tried::Needless("gone".to_owned())], ""),
+        (
+            (0..TRIES_MAX).map(|_| again()).collect(),
+            "NotCleanedUp 2: given up: busy",
+        ),
+    ];
+    for (tries, expected) in cases {
+        let mut play = aborted();
+        let mut told = String::new();
+        for tried in tries {
+            play.crash();
+            let saved = &mut play.rollout.as_mut().expect("it began").saved;
+            assert!(saved.cleanup.is_some(), "{told}");
+            let notice = saved.tried(tried);
+            told.extend(notice.map(|notice| format!("{} {}", notice.what.as_str(), notice.note)));
+        }
+        assert_eq!(told, expected);
+        let saved = &play.rollout.as_ref().expect("it began").saved;
+        assert_eq!(saved.cleanup, None);
+    }
+}
+
+#[test]
+fn what_an_undo_brings_back_is_not_released() {
+    let mut play = aborted();
+    let earlier = Earlier {
+        hash: "z".to_owned(),
+        version: "0".to_owned(),
+    };
+    let rollout = play.rollout.as_mut().expect("it began");
+    rollout.saved.tried(Tried::Found(earlier));
+    play.there = "1:a 0:z";
+    assert_eq!(play.look(1), ": 1 2 0%");
+    play.there = "1:a 0:y";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 0 10%");
+}
+
+#[test]
+fn a_version_that_is_released_once_more_keeps_its_pods() {
+    let mut play = aborted();
+    play.annotations.insert("retry", "2");
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    let saved = &play.rollout.as_ref().expect("it began").saved;
+    assert_eq!(saved.cleanup, None);
 }

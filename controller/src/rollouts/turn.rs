@@ -2,13 +2,14 @@
 //!
 //! Looking again with nothing changed changes nothing. Nothing here writes or publishes.
 
+use super::cleanup::Cleanup;
 use super::notice::{Notice, What};
 use super::reading::{Latency, Pair, add, bounds};
 use super::saved::{Held, Known, Saved};
 use super::seen::Seen;
 use crate::push::Heard;
 use crate::release::{Release, Version};
-use haldane_rollout::{Action, Decision, Evidence, Phase, State, Threshold, decide};
+use haldane_rollout::{Action, Decision, Evidence, OnAbort, Phase, State, Threshold, decide};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a stable version may have no ready pod before another takes its place. A node that restarts takes less.
@@ -87,7 +88,21 @@ impl Rollout {
             state.carry_out(&decision, &mut self.seen.evidence, now);
             turn.notices.extend(Notice::of(&decision, state));
         }
+        if decision.action == Action::Abort && release.plan.on_abort != OnAbort::Hold {
+            let canary = state.canary().to_owned();
+            self.saved.cleanup = Some(self.cleanup(canary, release));
+        }
         turn.decision = Some(decision);
+    }
+
+    fn cleanup(&self, canary: String, release: &Release) -> Cleanup {
+        let there = release.versions.get(&canary).map(|version| &version.hashes);
+        let known = || self.saved.known.get(&canary).map(|known| &known.hashes);
+        Cleanup {
+            hashes: there.or_else(known).cloned().unwrap_or_default(),
+            canary,
+            ..Cleanup::default()
+        }
     }
 
     /// The version that is to be released from now on, if any.
@@ -143,6 +158,9 @@ impl Rollout {
         self.seen.forget(&readings, state.terms());
         self.saved.stable.clone_from(&stable);
         self.saved.state = Some(state);
+        // A version that is released once more keeps its pods.
+        let cleanup = self.saved.cleanup.take();
+        self.saved.cleanup = cleanup.filter(|cleanup| cleanup.canary != canary);
         know(&mut self.saved, release);
         let note = format!("{canary} is released beside {stable}");
         turn.notices.push(Notice::new(What::Started, note));

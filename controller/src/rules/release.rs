@@ -1,18 +1,21 @@
 //! Rules whose versions are being released: shares as they were decided, and a note of what is there to decide about.
 
 use super::{Maker, id};
+use crate::annotations::HALDANE;
 use crate::annotations::canary::CanarySettings;
 use crate::annotations::rollout::Asked;
 use crate::annotations::split::SplitSettings;
 use crate::canary::Accepted;
 use crate::decided::ReleaseKey;
 use crate::places::Place;
-use crate::problem::Refused;
+use crate::problem::{Refused, Subject};
 use crate::release::{self, Release, Version};
 use crate::service::Resolved;
 use crate::shares::{self, Parts};
 use crate::versions::Group;
+use haldane_rollout::{OnAbort, Plan};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Maker<'_, '_> {
     /// The rollout that has a say. Without a cluster nobody decides, and shares are what is written.
@@ -25,6 +28,25 @@ impl Maker<'_, '_> {
     pub(super) fn decided_parts(&self, asked: &Asked, main: &Resolved) -> Result<Parts, Refused> {
         let decided = self.scene.decided.shares(asked, &main.service);
         shares::decided(main, decided.as_ref())
+    }
+
+    /// The plan, as far as this controller may carry it out.
+    fn plan(&mut self, asked: &Asked) -> Arc<Plan> {
+        if asked.plan.on_abort == OnAbort::Hold || self.scene.options.on_abort_writes {
+            return asked.plan.clone();
+        }
+        let subject = Subject {
+            file: None,
+            object: asked.object.clone(),
+        };
+        let spot = subject.annotation(&format!("{HALDANE}on-abort"));
+        let message =
+            "means hold: this controller does not write to Deployments (--on-abort-writes)";
+        self.problems.push(spot.warning(message));
+        Arc::new(Plan {
+            on_abort: OnAbort::Hold,
+            ..Plan::clone(&asked.plan)
+        })
     }
 
     /// Notes what there is to decide about a Service.
@@ -41,7 +63,7 @@ impl Maker<'_, '_> {
         let versions = main.groups.iter().filter(|group| group.ready.pods > 0);
         let found = Release {
             key: ReleaseKey::new(asked, &main.service),
-            plan: asked.plan.clone(),
+            plan: self.plan(asked),
             label: main.label.clone(),
             settled: main.settled,
             by_canary: false,
@@ -61,7 +83,7 @@ impl Maker<'_, '_> {
             let resolved = &canary.candidate.resolved;
             let found = Release {
                 key: ReleaseKey::new(asked, &resolved.service),
-                plan: asked.plan.clone(),
+                plan: self.plan(asked),
                 label: resolved.label.clone(),
                 settled: resolved.settled,
                 by_canary: true,

@@ -1,6 +1,7 @@
 //! One Service over several versions: shares, forced routing, blue and green.
 
-use crate::support::{changes, documents, ingress, mapping, outcome};
+use crate::support::{WEB, changes, documents, ingress, mapping, outcome, translated};
+use haldane_controller::Options;
 
 /// Two pods of version 1.14 and one of 1.15, with annotations on Service and Ingress.
 fn shop(service: &str, web: &str) -> String {
@@ -246,4 +247,28 @@ fn what_belongs_on_an_ingress_is_refused_on_a_service() {
     # haldane.dev/rollout: auto
     # nginx.ingress.kubernetes.io/rewrite-target: /
     "#);
+}
+
+#[test]
+fn what_is_done_after_an_abort_needs_a_controller_that_may() {
+    let class = "kubernetes.io/ingress.class: haldane\nhaldane.dev/rollout: auto\n";
+    // on-abort, whether Deployments may be written to, whether there is a problem
+    for (on_abort, on_abort_writes, expected) in [
+        ("hold", false, false),
+        ("scale-down", false, true),
+        ("undo", false, true),
+        ("undo", true, false),
+    ] {
+        let annotations = format!("{class}haldane.dev/on-abort: {on_abort}");
+        let manifests = documents(&[&ingress("web", "a.example", "web", &annotations), WEB]);
+        let options = Options {
+            on_abort_writes,
+            ..Options::default()
+        };
+        let problems = translated(&[("web.yaml", &manifests)], &options).problems;
+        let told = problems
+            .iter()
+            .any(|problem| problem.field == "metadata.annotations[haldane.dev/on-abort]");
+        assert_eq!(told, expected, "{on_abort} {on_abort_writes}: {problems:?}");
+    }
 }

@@ -68,6 +68,7 @@ impl Plane {
                 .iter()
                 .flat_map(|name| ["--namespace".into(), name.into()]),
         );
+        args.extend(self.flags.iter().map(OsString::from));
         args.extend(["--kubeconfig".into(), kubeconfig]);
         Ok(args)
     }

@@ -3,6 +3,7 @@
 //!
 //! Little by default; `HALDANE_TEST_SCALE=20` is the whole: twenty outages instead of one.
 
+mod cleanup;
 mod commands;
 mod crash;
 mod decisions;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         orders::a_canary_ingress_is_released,
         commands::every_command_is_heeded,
         hooks::a_step_waits_for_its_gate_and_decisions_are_told,
+        cleanup::an_aborted_version_is_scaled_down_or_undone,
         crash::a_controller_that_is_killed_changes_nothing,
     ])
 }

@@ -30,7 +30,17 @@ impl Release {
         name: &str,
         annotations: Value,
     ) -> anyhow::Result<(Self, Controller)> {
-        let plane = Plane::begin(name).await?;
+        Self::begin_with(name, annotations, &[]).await
+    }
+
+    /// The same with further flags of its controllers.
+    pub(crate) async fn begin_with(
+        name: &str,
+        annotations: Value,
+        flags: &[&str],
+    ) -> anyhow::Result<(Self, Controller)> {
+        let mut plane = Plane::begin(name).await?;
+        plane.flags(flags);
         let objects = [
             service("web", &annotations),
             ingress(name, "web", &json!({})),
@@ -187,7 +197,19 @@ pub(crate) async fn deploy(
     version: &str,
     args: &[&str],
 ) -> anyhow::Result<()> {
-    let labels = json!({ "app": app, "version": version });
+    deploy_as(cluster, &format!("{app}-{version}"), app, version, args).await
+}
+
+/// A version of an app as what a Deployment runs now, whatever it ran before.
+pub(crate) async fn deploy_as(
+    cluster: &Cluster,
+    name: &str,
+    app: &str,
+    version: &str,
+    args: &[&str],
+) -> anyhow::Result<()> {
+    let labels = json!({ "app": app, "version": version, "deployment": name });
+    let selector = json!({ "app": app, "deployment": name });
     let mut command = vec![
         "echo",
         "--listen",
@@ -204,10 +226,10 @@ pub(crate) async fn deploy(
         "readinessProbe": { "httpGet": { "path": "/ready", "port": "http" }, "periodSeconds": 1 },
     });
     let deployment = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": format!("{app}-{version}") },
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
         "spec": {
             "replicas": 1,
-            "selector": { "matchLabels": labels },
+            "selector": { "matchLabels": selector },
             "template": { "metadata": { "labels": labels }, "spec": { "containers": [container] } },
         },
     });

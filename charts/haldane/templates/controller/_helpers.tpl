@@ -18,6 +18,9 @@
 {{- range .Values.status.addresses }}
 - --publish-address={{ . }}
 {{- end }}
+{{- if .Values.controller.onAbort.enabled }}
+- --on-abort-writes
+{{- end }}
 {{- range .Values.controller.webhookAllow }}
 - --webhook-allow={{ . }}
 {{- end }}

@@ -20,6 +20,14 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- if .Values.controller.onAbort.enabled }}
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, patch]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [get, list]
+{{- end }}
 {{- end -}}
 
 {{/* IngressClasses belong to no namespace. */}}

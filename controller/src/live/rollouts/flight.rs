@@ -7,6 +7,7 @@ use crate::decided::{ReleaseKey, Shares};
 use crate::live::name::ObjectName;
 use crate::push::Heard;
 use crate::release::Release;
+use crate::rollouts::cleanup::{Cleanup, Tried};
 use crate::rollouts::notice::Notice;
 use crate::rollouts::reading::{Latency, Pair, latency, quantile};
 use crate::rollouts::turn::{Rollout, Turn, is_over};
@@ -32,6 +33,8 @@ pub(crate) struct Flight {
     written: Instant,
     decision: Option<Decision>,
     notices: Vec<Notice>,
+    /// When it may be tried to clean up after an abort; `None` while somebody tries.
+    clean_at: Option<Instant>,
 }
 
 impl Flight {
@@ -51,6 +54,7 @@ impl Flight {
             written: Instant::now(),
             decision: None,
             notices: Vec::new(),
+            clean_at: Some(Instant::now()),
         }
     }
 
@@ -102,6 +106,30 @@ impl Flight {
         }
         self.unwritten = false;
         self.written = Instant::now();
+    }
+
+    /// Whether it is to be cleaned up after an abort, from now on by whoever asks: nothing is done that is not written down.
+    pub(crate) fn cleans(&mut self) -> bool {
+        let due = self.rollout.saved.cleanup.is_some() && self.due().is_none();
+        let due = due && self.clean_at.is_some_and(|at| at <= Instant::now());
+        if due {
+            self.clean_at = None;
+        }
+        due
+    }
+
+    /// Somebody has tried to clean up, as it was asked for then.
+    pub(crate) fn cleaned(&mut self, asked: &Cleanup, tried: Tried) {
+        let wait = match tried {
+            Tried::Again(_) => Duration::from_secs(asked.pause_s()),
+            _ => Duration::ZERO,
+        };
+        self.clean_at = Some(Instant::now() + wait);
+        if self.rollout.saved.cleanup.as_ref() != Some(asked) {
+            return;
+        }
+        self.notices.extend(self.rollout.saved.tried(tried));
+        self.unwritten = true;
     }
 
     /// What is to be told since the last time.

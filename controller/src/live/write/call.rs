@@ -198,7 +198,10 @@ fn body(version: &str, name: &ObjectName, uid: &str) -> Value {
     })
 }
 
-async fn in_time<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+/// A call to the API server that does not hang.
+pub(crate) async fn in_time<T>(
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, CallError> {
     let answered = timeout(CALL_MAX, call).await;
     Ok(answered.map_err(|_| CallError::Slow)??)
 }
@@ -213,6 +216,14 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
+    /// The status that the API server answered with, if it answered.
+    pub(crate) fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api(kube::Error::Api(status)) => Some(status.code),
+            Self::Slow | Self::Api(_) => None,
+        }
+    }
+
     /// What follows from it.
     fn written(&self) -> Written {
         match self {
