@@ -14,8 +14,7 @@ pub struct Programs {
 impl Programs {
     /// Those in `HALDANE_BED`, or in `target/bed` of this workspace; none where one is missing.
     pub fn find() -> Option<Self> {
-        let given = std::env::var_os("HALDANE_BED").map(PathBuf::from);
-        let folder = given.unwrap_or_else(default_folder);
+        let folder = folder();
         let all_there = NEEDED.iter().all(|name| folder.join(name).is_file());
         all_there.then_some(Self { folder })
     }
@@ -31,8 +30,14 @@ impl Programs {
     }
 }
 
-fn default_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bed")
+/// One program that `tests/bed/build` makes, for a test that needs no cluster; none where it is not built.
+pub fn built(name: &str) -> Option<PathBuf> {
+    Some(folder().join(name)).filter(|program| program.is_file())
+}
+
+fn folder() -> PathBuf {
+    let given = std::env::var_os("HALDANE_BED").map(PathBuf::from);
+    given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bed"))
 }
 
 /// How somebody gets what is missing, in one line.
