@@ -3,7 +3,8 @@
 mod floods;
 mod messages;
 
-use self::messages::Verdict::{self, Forward, Refuse};
+pub(crate) use self::messages::Verdict;
+use self::messages::Verdict::{Forward, Refuse};
 use self::messages::{BODIES, Fields, GET, HEADS, MORE, POST};
 use super::Bench;
 use haldane_tests::frames::{
@@ -11,7 +12,7 @@ use haldane_tests::frames::{
 };
 
 /// How a stream ended: the first byte of its answer's header block, where there was one. 0x88 stands for 200.
-async fn outcome(frames: &mut Frames, stream: u32) -> anyhow::Result<Option<u8>> {
+pub(crate) async fn outcome(frames: &mut Frames, stream: u32) -> anyhow::Result<Option<u8>> {
     let mut status = None;
     while let Some(frame) = frames.next().await? {
         let ours = frame.stream == stream;
@@ -59,7 +60,8 @@ fn headers(flags: u8, fields: impl IntoIterator<Item = (&'static str, &'static [
     Frame::new(HEADERS, flags | END_HEADERS, 1, block(fields))
 }
 
-fn all() -> Vec<(&'static str, Vec<Frame>, Verdict)> {
+/// All messages: a name, the frames, what has to become of it.
+pub(crate) fn all() -> Vec<(&'static str, Vec<Frame>, Verdict)> {
     let behind = |more: Fields| GET.iter().chain(more).copied();
     let more = MORE
         .iter()

@@ -5,6 +5,7 @@
 //! that a seed chooses, at every place where `HALDANE_TEST_SCALE` is more than 1.
 
 mod answers;
+mod differential;
 mod exchanges;
 mod generated;
 mod http2;
@@ -21,6 +22,8 @@ use haldane_tests::scale::{Sample, scaled};
 use haldane_tests::serve::Serve;
 use haldane_tests::within;
 use rows::ROWS;
+use serde_json::Value;
+use std::net::SocketAddr;
 
 /// Places at which a row is cut in two, where not all of them are asked for.
 const CUTS: usize = 6;
@@ -63,32 +66,7 @@ struct Bench {
 impl Bench {
     async fn set() -> anyhow::Result<Self> {
         let recorder = Recorder::start().await?;
-        let manifests = Manifests::of(&[
-            service("web", &[]),
-            ingress("a", &[], "a", "web"),
-            ingress("b", &[], "a.example", "web"),
-            ingress(
-                "moved",
-                &[("haldane.dev/permanent-redirect", "https://b/")],
-                "moved",
-                "web",
-            ),
-            ingress(
-                "closed",
-                &[("haldane.dev/allowlist-source-range", "192.0.2.0/24")],
-                "closed",
-                "web",
-            ),
-            ingress(
-                "small",
-                &[("haldane.dev/proxy-body-size", "8")],
-                "small",
-                "web",
-            ),
-            service("empty", &[]),
-            ingress("empty", &[], "empty", "empty"),
-            pod("web", "1.0", recorder.address()),
-        ])?;
+        let manifests = Manifests::of(&routes(recorder.address()))?;
         let serve = Serve::start_with(manifests.path(), &["--workers", "1"]).await?;
         Ok(Self {
             recorder,
@@ -168,6 +146,36 @@ impl Bench {
         let held = recorded.faults.is_empty() && holds(verdict, &answer, &recorded);
         Ok((!held).then(|| format!("{pace:?}: answered {answer:?}, forwarded {recorded:?}")))
     }
+}
+
+/// What is served: hosts whose requests reach `backend`, and hosts that the proxy answers for itself.
+fn routes(backend: SocketAddr) -> Vec<Value> {
+    vec![
+        service("web", &[]),
+        ingress("a", &[], "a", "web"),
+        ingress("b", &[], "a.example", "web"),
+        ingress(
+            "moved",
+            &[("haldane.dev/permanent-redirect", "https://b/")],
+            "moved",
+            "web",
+        ),
+        ingress(
+            "closed",
+            &[("haldane.dev/allowlist-source-range", "192.0.2.0/24")],
+            "closed",
+            "web",
+        ),
+        ingress(
+            "small",
+            &[("haldane.dev/proxy-body-size", "8")],
+            "small",
+            "web",
+        ),
+        service("empty", &[]),
+        ingress("empty", &[], "empty", "empty"),
+        pod("web", "1.0", backend),
+    ]
 }
 
 fn holds(verdict: Verdict, answer: &str, recorded: &Recorded) -> bool {

@@ -2,7 +2,7 @@
 
 /// What has to become of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Ended by a reset, a GOAWAY or an answer that is no 200; no upstream sees a whole request.
     Refuse,
     /// Forwarded once, with this request line and this field.
