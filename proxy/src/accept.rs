@@ -73,7 +73,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 fn begin((stream, peer): (TcpStream, SocketAddr), side: Listener, worker: &Rc<Worker>) {
-    if worker.connections.len() >= worker.shared.config.limits.connections {
+    if worker.connections.is_full() {
         worker.metrics.refused("connections_full");
         return;
     }

@@ -120,21 +120,38 @@ pub(crate) fn answer(
     connection: &Rc<Connection>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+    let overloaded = worker.shared.memory.is_short();
+    if overloaded {
+        connection.waiting.retire();
+    }
     let sending = Sending {
         active: Active::begin(&connection.waiting),
         is_head: request.method() == Method::HEAD,
         multiplexed: request.version() == Version::HTTP_2,
-        says_close: worker.connections.is_draining() && request.version() < Version::HTTP_2,
+        says_close: request.version() < Version::HTTP_2
+            && (worker.connections.is_draining() || connection.waiting.is_retired()),
     };
-    let admitted = Call::admit(worker, connection, request);
+    let admitted = if overloaded {
+        Err(Unserved::Overloaded)
+    } else {
+        Call::admit(worker, connection, request).map_err(Unserved::Refused)
+    };
     let worker = worker.clone();
     async move {
         let response = match admitted {
             Ok(mut call) => call.answer().await,
-            Err(refusal) => refuse(&worker, refusal),
+            Err(Unserved::Refused(refusal)) => refuse(&worker, refusal),
+            Err(Unserved::Overloaded) => overload(&worker),
         };
         Ok(sending.finish(response, &worker.streams))
     }
+}
+
+/// Why a request is not looked at.
+enum Unserved {
+    Refused(Refusal),
+    /// Memory is short: see [`crate::limits::memory`].
+    Overloaded,
 }
 
 /// What every answer to a request must heed, whoever gives it.
@@ -173,6 +190,13 @@ fn refuse(worker: &Worker, refusal: Refusal) -> Response<Body> {
     respond::plain(response)
 }
 
+fn overload(worker: &Worker) -> Response<Body> {
+    worker.metrics.refused("overloaded");
+    let mut response = respond::status(StatusCode::SERVICE_UNAVAILABLE);
+    respond::ask_again(&mut response);
+    respond::plain(response)
+}
+
 impl Call {
     /// On the heap, for everything below works on it where it is.
     fn admit(
@@ -183,7 +207,9 @@ impl Call {
         let begun = Instant::now();
         let (mut parts, body) = request.into_parts();
         let before = connection.asked_host.take();
-        let admitted = head::admit_after(&mut parts, body.is_end_stream(), before.as_ref())?;
+        let limits = &worker.shared.config.limits.heads;
+        let ended = body.is_end_stream();
+        let admitted = head::admit_after(&mut parts, ended, before.as_ref(), limits)?;
         if admitted.framing.has_body() || admitted.upgrade.is_some() {
             connection.waiting.turns_opaque();
         }

@@ -2,7 +2,7 @@
 //!
 //! What failed is told apart by what may be done about it; nothing is tried again here.
 
-use crate::body::{Answer, RequestBody};
+use crate::body::{Answer, Progress, RequestBody};
 use crate::clock::Timer;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
@@ -332,14 +332,7 @@ impl<'a> Watch<'a> {
     fn due(&self, begun: Instant) -> (Instant, ErrorClass) {
         let timeouts = &self.outgoing.timeouts;
         let (by, class) = match &self.outgoing.progress {
-            Some(progress) if !progress.has_ended() => (
-                Instant::from_std(progress.last()) + timeouts.idle,
-                if progress.is_awaited() {
-                    ErrorClass::RequestTimeout
-                } else {
-                    ErrorClass::BodyTimeout
-                },
-            ),
+            Some(progress) if !progress.has_ended() => body_due(progress, timeouts.idle),
             Some(progress) => (
                 Instant::from_std(progress.last()) + timeouts.response_head,
                 ErrorClass::ResponseTimeout,
@@ -359,6 +352,7 @@ impl<'a> Watch<'a> {
         loop {
             let (due, class) = self.due(begun);
             let timer = self.timer.get_or_insert_with(|| Timer::at(due));
+            timer.at_latest(due);
             ready!(timer.poll(cx));
             if Instant::now() >= due {
                 return Poll::Ready(class);
@@ -366,6 +360,17 @@ impl<'a> Watch<'a> {
             timer.reset_at(due);
         }
     }
+}
+
+/// When a request's body that is not here yet is late, and whose fault it is.
+fn body_due(progress: &Progress, idle: Duration) -> (Instant, ErrorClass) {
+    let silent = progress.last() + idle;
+    if !progress.is_awaited() {
+        return (silent.into(), ErrorClass::BodyTimeout);
+    }
+    let slow = progress.too_slow_at();
+    let due = slow.map_or(silent, |slow| slow.min(silent));
+    (due.into(), ErrorClass::RequestTimeout)
 }
 
 impl Failed {

@@ -4,6 +4,7 @@ mod flow;
 
 pub(crate) use flow::{Body, Flow, Patience};
 
+use crate::limits::Pace;
 use crate::metrics::{ErrorClass, Side};
 use crate::upstream::Stream;
 use crate::upstream::h1;
@@ -62,35 +63,65 @@ pub(crate) struct Progress {
     ended: Cell<bool>,
     bytes: Cell<u64>,
     failed: Cell<bool>,
-    awaited: Cell<bool>,
+    awaited_since: Cell<Option<Instant>>,
+    /// How long the client was waited for before that.
+    awaited_before: Cell<Duration>,
     announced: Option<u64>,
+    pace: Option<Pace>,
     too_large: Cell<bool>,
 }
 
 impl Progress {
-    pub(crate) fn new(now: Instant, announced: Option<u64>) -> Rc<Self> {
+    /// `pace` is how slow the client may be, if there is a bound.
+    pub(crate) fn new(now: Instant, announced: Option<u64>, pace: Option<Pace>) -> Rc<Self> {
         Rc::new(Self {
             last: Cell::new(now),
             ended: Cell::new(announced == Some(0)),
             bytes: Cell::new(0),
             failed: Cell::new(false),
-            awaited: Cell::new(false),
+            awaited_since: Cell::new(None),
+            awaited_before: Cell::new(Duration::ZERO),
             announced,
+            pace,
             too_large: Cell::new(false),
         })
     }
 
     fn note<T, E>(&self, polled: &Poll<Option<Result<T, E>>>, over: bool, cut: bool) {
-        self.awaited.set(polled.is_pending());
+        self.note_wait(polled.is_pending());
         let gone = matches!(polled, Poll::Ready(None));
         self.ended.set(self.ended.get() || over || (gone && !cut));
         self.failed
             .set(cut || matches!(polled, Poll::Ready(Some(Err(_)))));
     }
 
+    /// Only what has to be waited for costs a look at the clock.
+    fn note_wait(&self, awaited: bool) {
+        match self.awaited_since.get() {
+            None if awaited => self.awaited_since.set(Some(Instant::now())),
+            Some(since) if !awaited => {
+                let waited = self.awaited_before.get() + since.elapsed();
+                self.awaited_before.set(waited);
+                self.awaited_since.set(None);
+            }
+            _ => {}
+        }
+    }
+
     /// Whether it is the client that we wait for, and not the upstream that takes no more.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.awaited.get()
+        self.awaited_since.get().is_some()
+    }
+
+    /// How long the wait for the client's next bytes may take, where its pace has a bound.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        let allowed = self.pace?.allows(self.bytes.get())?;
+        Some(allowed.saturating_sub(self.awaited_before.get()))
+    }
+
+    /// When a client that is waited for turns out to be too slow.
+    pub(crate) fn too_slow_at(&self) -> Option<Instant> {
+        Some(self.awaited_since.get()? + self.patience()?)
     }
 
     pub(crate) fn last(&self) -> Instant {

@@ -33,6 +33,15 @@ impl Timer {
         }
     }
 
+    /// Fires at `deadline` if it would later.
+    pub(crate) fn at_latest(&mut self, deadline: Instant) {
+        if let Some(sleep) = &mut self.0
+            && sleep.deadline() > deadline
+        {
+            sleep.as_mut().reset(deadline);
+        }
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             Some(sleep) => sleep.as_mut().poll(cx),

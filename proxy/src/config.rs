@@ -1,9 +1,9 @@
 //! What a proxy is started with: addresses, trust, limits. Plain values with usable defaults; read once, at start.
 
+use crate::limits::Limits;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Everything a proxy is started with.
 #[derive(Clone, Debug)]
@@ -70,50 +70,6 @@ impl Default for Config {
             allow_loopback_endpoints: true,
             https_redirect_port: 443,
             limits: Limits::default(),
-        }
-    }
-}
-
-/// Bounds on what a peer may hold of us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// From a connection's start, or a request's first byte, to the end of the request head (and of the TLS handshake).
-    pub head: Duration,
-    /// How long a connection may stay between two requests.
-    pub keep_alive: Duration,
-    /// How long a client may take no byte of what we have for it.
-    pub send: Duration,
-    /// Downstream connections a worker holds; more are closed at once.
-    pub connections: usize,
-    /// Streams a peer may have open on one HTTP/2 connection.
-    pub streams: u32,
-    /// Without a byte in either direction on a WebSocket or other tunnel.
-    pub tunnel_idle: Duration,
-    /// Idle upstream connections that a worker keeps for one endpoint.
-    pub idle_per_endpoint: usize,
-    /// How long an upstream connection may stay idle.
-    pub upstream_idle: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // Long enough for a phone on a bad link, short enough that 2 000 silent peers are gone soon.
-            head: Duration::from_secs(10),
-            // What browsers expect; nginx has 75 s.
-            keep_alive: Duration::from_secs(60),
-            // As nginx's `send_timeout` in spirit, half as long.
-            send: Duration::from_secs(30),
-            // About 300 MiB at 30 KiB each.
-            connections: 10_000,
-            // RFC 9113, section 6.5.2 recommends no less than 100.
-            streams: 100,
-            // As long as common load balancers leave a silent WebSocket.
-            tunnel_idle: Duration::from_secs(3_600),
-            // One for each request that a worker usually has in flight to an endpoint.
-            idle_per_endpoint: 256,
-            // Shorter than the 60 s after which most servers close: fewer races with their close.
-            upstream_idle: Duration::from_secs(30),
         }
     }
 }

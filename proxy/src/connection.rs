@@ -3,7 +3,10 @@
 //! One reaper for each worker looks at all of them twice a second, so a request costs no timer of its own.
 //! Nothing here reads or writes a socket.
 
-use crate::config::Limits;
+mod taking;
+
+use self::taking::Taking;
+use crate::limits::Limits;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -37,8 +40,9 @@ pub(crate) struct Waiting {
     multiplexed: AtomicBool,
     /// See [`Waiting::turns_opaque`].
     opaque: AtomicBool,
-    /// Since when the client takes no bytes; 0 while it does.
-    blocked_since_ms: AtomicU64,
+    taking: Taking,
+    /// Old enough, or too much, to be kept for further requests.
+    retired: AtomicBool,
     /// Requests taken back since then.
     abandoned: AtomicU32,
     abandoned_since_ms: AtomicU64,
@@ -87,16 +91,29 @@ impl Waiting {
 
     /// Bytes for the client could not be written.
     pub(crate) fn blocked(&self) {
-        if self.blocked_since_ms.load(Relaxed) == 0 {
-            self.blocked_since_ms
-                .store(self.now_ms.load(Relaxed).max(1), Relaxed);
-        }
+        self.taking.refuses(self.now_ms.load(Relaxed));
     }
 
     /// The client took bytes.
-    pub(crate) fn wrote(&self) {
-        self.blocked_since_ms.store(0, Relaxed);
-        self.since_ms.store(self.now_ms.load(Relaxed), Relaxed);
+    pub(crate) fn wrote(&self, bytes: usize) {
+        let now = self.now_ms.load(Relaxed);
+        self.taking.takes(bytes as u64, now);
+        self.since_ms.store(now, Relaxed);
+    }
+
+    /// The client took all there was for it.
+    pub(crate) fn wrote_all(&self) {
+        self.taking.took_all();
+    }
+
+    /// The next answer is the connection's last.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Relaxed);
+    }
+
+    /// Whether the next answer is the connection's last.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Relaxed)
     }
 
     /// Time runs anew, for a connection that was told to finish.
@@ -150,9 +167,8 @@ impl Waiting {
     }
 
     fn overdue(&self, limits: &Limits, draining: bool) -> bool {
-        let blocked_since = self.blocked_since_ms.load(Relaxed);
-        if blocked_since != 0 {
-            return self.waited(blocked_since) > limits.send;
+        if let Some(since) = self.taking.stuck_since() {
+            return self.waited(since) > limits.send;
         }
         if self.is_active() {
             return false;
@@ -175,6 +191,7 @@ impl Waiting {
 struct Entry {
     waiting: Arc<Waiting>,
     waker: Option<Waker>,
+    retires_ms: u64,
 }
 
 /// The downstream connections of one worker.
@@ -185,10 +202,13 @@ pub(crate) struct Connections {
     emptied: Notify,
     started: Instant,
     now_ms: Arc<AtomicU64>,
+    max: usize,
+    life: Duration,
 }
 
 impl Connections {
-    pub(crate) fn new() -> Rc<Self> {
+    /// At most `max`, each of which is kept for about as long as `life`.
+    pub(crate) fn new(max: usize, life: Duration) -> Rc<Self> {
         Rc::new(Self {
             entries: RefCell::default(),
             draining: Cell::new(false),
@@ -196,7 +216,14 @@ impl Connections {
             emptied: Notify::new(),
             started: Instant::now(),
             now_ms: Arc::default(),
+            max,
+            life,
         })
+    }
+
+    /// Whether there is no place for one more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= self.max
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -209,14 +236,16 @@ impl Connections {
 
     /// Enters a connection, which leaves when the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Held {
+        let now = self.now_ms.load(Relaxed);
         let waiting = Arc::new(Waiting {
             now_ms: self.now_ms.clone(),
-            since_ms: AtomicU64::new(self.now_ms.load(Relaxed)),
+            since_ms: AtomicU64::new(now),
             ..Waiting::default()
         });
         let key = self.entries.borrow_mut().insert(Entry {
             waiting: waiting.clone(),
             waker: None,
+            retires_ms: now.saturating_add(jittered(self.life)),
         });
         Held {
             waiting,
@@ -232,6 +261,9 @@ impl Connections {
         for (_, entry) in self.entries.borrow().iter() {
             if entry.waiting.overdue(limits, self.draining.get()) {
                 entry.waiting.expired.store(true, Relaxed);
+                entry.wake();
+            } else if now >= entry.retires_ms && !entry.waiting.is_retired() {
+                entry.waiting.retire();
                 entry.wake();
             }
         }
@@ -263,6 +295,12 @@ impl Connections {
     }
 }
 
+/// Milliseconds: a life, or up to a tenth less.
+fn jittered(life: Duration) -> u64 {
+    let life = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
+    life - life / 10 * u64::from(rand::random::<u8>()) / u64::from(u8::MAX)
+}
+
 impl Entry {
     fn wake(&self) {
         if let Some(waker) = &self.waker {
@@ -284,8 +322,9 @@ impl Held {
         self.connections.entries.borrow_mut()[self.key].waker = Some(waker.clone());
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.connections.is_draining()
+    /// Whether the connection ends as soon as nothing is lost by it.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.connections.is_draining() || self.waiting.is_retired()
     }
 
     /// Whether the grace is over.
@@ -331,7 +370,7 @@ mod tests {
 
     #[track_caller]
     fn check(what: impl FnOnce(&Waiting), after_s: u64, overdue: bool) {
-        let connections = Connections::new();
+        let connections = Connections::new(1, Duration::from_secs(3_600));
         let held = connections.enter();
         what(&held.waiting);
         connections.now_ms.store(after_s * 1000, Relaxed);
@@ -382,14 +421,34 @@ mod tests {
         check(stuck, 32, true);
         let slow = |w: &Waiting| {
             stuck(w);
-            w.wrote();
+            w.wrote(1);
+            w.wrote_all();
         };
         check(slow, 1_000, false);
+        let dripping = |w: &Waiting| {
+            stuck(w);
+            w.wrote(1);
+            w.blocked();
+        };
+        check(dripping, 32, true);
+    }
+
+    #[test]
+    fn a_connection_retires_once_its_life_is_over_and_not_before_most_of_it() {
+        for life in [Duration::ZERO, Duration::from_secs(3_600)] {
+            let millis = u64::try_from(life.as_millis()).unwrap();
+            assert!((0..100).all(|_| (millis * 9 / 10..=millis).contains(&jittered(life))));
+        }
+        let connections = Connections::new(1, Duration::ZERO);
+        let held = connections.enter();
+        assert!(!held.is_ending() && connections.is_full());
+        connections.reap(&limits());
+        assert!(held.is_ending() && !held.waiting.is_expired());
     }
 
     #[test]
     fn whoever_takes_back_too_much_at_once_floods() {
-        let connections = Connections::new();
+        let connections = Connections::new(1, Duration::from_secs(3_600));
         let held = connections.enter();
         let abandons = |count: u32, at_ms: u64| {
             connections.now_ms.store(at_ms, Relaxed);
@@ -404,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_connection_leaves_with_its_guard() {
-        let connections = Connections::new();
+        let connections = Connections::new(1, Duration::from_secs(3_600));
         let held = connections.enter();
         assert_eq!(connections.len(), 1);
         drop(held);

@@ -2,10 +2,12 @@
 
 use crate::answer::answer;
 use crate::body::{Body, BodyError};
-use crate::config::{Config, Limits};
+use crate::config::Config;
 use crate::connection::{Held, Waiting};
 use crate::forwarded::Peer;
 use crate::head::HostName;
+use crate::limits::Limits;
+use crate::limits::addresses::{Full, Place};
 use crate::lingering::{Lingering, Return};
 use crate::metrics::Listener;
 use crate::proxy_protocol::{Proxied, read_header};
@@ -29,12 +31,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// The bytes hyper may hold of one HTTP/1.1 head or body chunk.
+/// The bytes hyper may hold of one HTTP/1.1 head or body chunk, where heads are not allowed to be larger: twice as many
+/// as a head has by default, so that one that is too large is still read, and answered.
 const H1_BUFFER_BYTES: usize = 64 * 1024;
-/// Fields of a head (RFC 6585, section 5 gives the answer above it).
-const FIELDS_MAX: usize = 100;
-/// One header list of HTTP/2, in bytes.
-const H2_HEAD_BYTES_MAX: u32 = 32 * 1024;
 /// Bytes a client may send ahead of us on one stream, and on all streams of a connection.
 const H2_STREAM_WINDOW: u32 = 64 * 1024;
 /// See [`H2_STREAM_WINDOW`].
@@ -87,6 +86,10 @@ async fn try_serve(
     let (source, port) = ends(&mut stream, peer, &worker.shared.config).await?;
     let https = listener == Listener::Https;
     let peer = Peer::new(source, https, port, &worker.shared.forwarding);
+    let Ok(_place) = place(worker, &peer, source) else {
+        worker.metrics.refused("address_full");
+        return Ok(());
+    };
     let back = Return::default();
     let served = match listener {
         Listener::Http | Listener::Admin => serve_clear(stream, &back, peer, worker, held).await,
@@ -96,6 +99,14 @@ async fn try_serve(
     let _lingers = worker.connections.enter();
     back.linger().await;
     served
+}
+
+/// A place among the connections of the client's address; whoever hands on the connections of many has no bound.
+fn place(worker: &Worker, peer: &Peer, source: SocketAddr) -> Result<Option<Place>, Full> {
+    if peer.trusted() {
+        return Ok(None);
+    }
+    worker.addresses.enter(source.ip()).map(Some)
 }
 
 /// Where the connection comes from and which port it was made to, as the socket or a PROXY protocol header says.
@@ -207,7 +218,9 @@ where
         Serve::new(server.serve_connection(io, service), held).await
     } else {
         Serve::new(
-            http1_server().serve_connection(io, service).with_upgrades(),
+            http1_server(&limits)
+                .serve_connection(io, service)
+                .with_upgrades(),
             held,
         )
         .await
@@ -215,12 +228,12 @@ where
     served.map_err(io::Error::other)
 }
 
-fn http1_server() -> http1::Builder {
+fn http1_server(limits: &Limits) -> http1::Builder {
     let mut server = http1::Builder::new();
     server
         .half_close(true)
-        .max_headers(FIELDS_MAX)
-        .max_buf_size(H1_BUFFER_BYTES)
+        .max_headers(limits.heads.fields)
+        .max_buf_size(H1_BUFFER_BYTES.max(2 * limits.heads.bytes))
         // Heads are timed by the worker's reaper, which costs nothing for each request.
         .header_read_timeout(None);
     server
@@ -234,7 +247,7 @@ fn http2_server(limits: &Limits) -> http2::Builder<LocalExecutor> {
         .initial_stream_window_size(H2_STREAM_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
         .max_send_buf_size(H2_SEND_BUFFER)
-        .max_header_list_size(H2_HEAD_BYTES_MAX)
+        .max_header_list_size(u32::try_from(limits.heads.bytes).unwrap_or(u32::MAX))
         .max_local_error_reset_streams(H2_LOCAL_RESETS_MAX)
         .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
         .keep_alive_interval(H2_PING)
@@ -296,9 +309,9 @@ impl<C: HttpConnection> Serve<C> {
         }
     }
 
-    fn finish_if_draining(&mut self) -> bool {
+    fn finish_if_ending(&mut self) -> bool {
         let safe = !C::CLOSES_WHEN_IDLE || self.held.waiting.is_active();
-        let now = safe && !self.told_to_finish && self.held.is_draining();
+        let now = safe && !self.told_to_finish && self.held.is_ending();
         if now {
             self.told_to_finish = true;
             self.connection.as_mut().finish();
@@ -331,9 +344,9 @@ impl<C: HttpConnection> Future for Serve<C> {
             let _ = this.connection.as_mut().poll(cx);
             return Poll::Ready(Ok(()));
         }
-        this.finish_if_draining();
+        this.finish_if_ending();
         let mut polled = this.connection.as_mut().poll(cx);
-        if polled.is_pending() && this.finish_if_draining() {
+        if polled.is_pending() && this.finish_if_ending() {
             polled = this.connection.as_mut().poll(cx);
         }
         polled

@@ -97,7 +97,11 @@ async fn exchange(
     let mut body = intake(call, filters, record);
     if filters.buffers_request() {
         // On the heap: most requests are not read whole and need no room for this.
-        let whole = Box::pin(gate::buffer(body, forward.timeouts().idle));
+        let whole = Box::pin(gate::buffer(
+            body,
+            forward.timeouts().idle,
+            record.request.as_deref(),
+        ));
         body = Deadline::keep(deadline, whole).await??;
     }
     let rewritten = routed.rewritten.take();
@@ -138,7 +142,8 @@ fn intake(call: &mut Call, filters: &Filters, record: &mut Record) -> RequestBod
     if call.admitted.framing == Framing::Absent {
         return RequestBody::empty();
     }
-    let progress = Progress::new(Instant::now(), call.admitted.framing.length());
+    let pace = (!call.admitted.grpc).then_some(call.worker.shared.config.limits.pace);
+    let progress = Progress::new(Instant::now(), call.admitted.framing.length(), pace);
     record.request = Some(progress.clone());
     let Some(incoming) = call.take_body() else {
         return RequestBody::empty();

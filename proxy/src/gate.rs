@@ -5,7 +5,7 @@
 
 use crate::answer::{Call, Routed};
 use crate::ask::Service;
-use crate::body::{Answer, RequestBody};
+use crate::body::{Answer, Progress, RequestBody};
 use crate::filters::basic_auth::{BasicAuth, BasicAuthError, Login, Verifier};
 use crate::filters::rate::{Clients, InFlight, Limited, RateLimits};
 use crate::filters::{cors, external_auth};
@@ -245,17 +245,27 @@ pub(crate) fn after(rule: &LocalRule, marks: Marks, headers: &mut HeaderMap) {
     }
 }
 
-/// Reads a request body whole; a client that is silent for `idle`, or takes ten times as long in all, is given up.
-pub(crate) async fn buffer(body: RequestBody, idle: Duration) -> Result<RequestBody, ErrorClass> {
-    let whole = tokio::time::timeout(idle * 10, read_whole(body, idle)).await;
+/// Reads a request body whole; a client that is silent for `idle`, takes ten times as long in all, or is slower than
+/// `progress` allows, is given up.
+pub(crate) async fn buffer(
+    body: RequestBody,
+    idle: Duration,
+    progress: Option<&Progress>,
+) -> Result<RequestBody, ErrorClass> {
+    let whole = tokio::time::timeout(idle * 10, read_whole(body, idle, progress)).await;
     whole.unwrap_or(Err(ErrorClass::RequestTimeout))
 }
 
-async fn read_whole(mut body: RequestBody, idle: Duration) -> Result<RequestBody, ErrorClass> {
+async fn read_whole(
+    mut body: RequestBody,
+    idle: Duration,
+    progress: Option<&Progress>,
+) -> Result<RequestBody, ErrorClass> {
     let mut whole = BytesMut::new();
     loop {
         let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        let next = tokio::time::timeout(idle, next).await;
+        let patience = progress.and_then(Progress::patience);
+        let next = tokio::time::timeout(patience.map_or(idle, |most| most.min(idle)), next).await;
         let Some(frame) = next.map_err(|_| ErrorClass::RequestTimeout)? else {
             return Ok(RequestBody::whole(whole.freeze()));
         };

@@ -40,6 +40,28 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// A small field costs a peer two bytes in HTTP/2 and us some hundred.
 pub const FIELDS_MAX: usize = 100;
 
+/// How much a request head may hold; what holds more is refused with 414 or 431.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, counted as [`HEAD_BYTES_MAX`] is.
+    pub bytes: usize,
+    /// Fields, counted as [`FIELDS_MAX`] is.
+    pub fields: usize,
+    /// Bytes of the request target.
+    pub target_bytes: usize,
+}
+
+impl Default for HeadLimits {
+    /// [`HEAD_BYTES_MAX`], [`FIELDS_MAX`] and [`TARGET_BYTES_MAX`].
+    fn default() -> Self {
+        Self {
+            bytes: HEAD_BYTES_MAX,
+            fields: FIELDS_MAX,
+            target_bytes: TARGET_BYTES_MAX,
+        }
+    }
+}
+
 /// What a head that passed says, beside its cleaned [`Parts`].
 ///
 /// The path and the query are those of `parts.uri`, which is in origin form now (or is `*`, for
@@ -68,11 +90,11 @@ pub struct Admitted {
 /// # Errors
 /// The first reason to refuse the request. `parts` may be half cleaned then and must not be used.
 pub fn admit(parts: &mut Parts, ended: bool) -> Result<Admitted, Refusal> {
-    admit_after(parts, ended, None)
+    admit_after(parts, ended, None, &HeadLimits::default())
 }
 
-/// As [`admit`], on a connection that asked for the host `before` before: the same again needs no second look, and most
-/// clients never ask for another.
+/// As [`admit`], within `limits`, on a connection that asked for the host `before` before: the same again needs no second
+/// look, and most clients never ask for another.
 ///
 /// # Errors
 /// As [`admit`].
@@ -80,10 +102,11 @@ pub fn admit_after(
     parts: &mut Parts,
     ended: bool,
     before: Option<&HostName>,
+    limits: &HeadLimits,
 ) -> Result<Admitted, Refusal> {
     serve(&parts.method)?;
     let survey = Survey::of(&parts.headers);
-    survey.within_bounds(target::bytes(&parts.uri))?;
+    survey.within_bounds(target::bytes(&parts.uri), limits)?;
     let authority = target::settle(&mut parts.uri, &parts.method)?;
     let (host, port) = host::settle(parts, authority.as_ref(), &survey, before)?;
     let framing = framing::of(parts, &survey, ended)?;

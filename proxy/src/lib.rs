@@ -25,6 +25,7 @@ mod forward;
 pub mod forwarded;
 mod gate;
 pub mod head;
+pub mod limits;
 mod lines;
 mod lingering;
 mod listener;
@@ -48,7 +49,8 @@ mod waits;
 mod watched;
 mod worker;
 
-pub use config::{AccessLogTarget, Config, Limits};
+pub use config::{AccessLogTarget, Config};
 pub use flags::{Flags, FlagsError};
+pub use limits::Limits;
 pub use proxy::{Proxy, StartError};
 pub use snapshot::{Generation, Rejected};

@@ -7,6 +7,8 @@ use crate::country::{CountryFault, CountrySource};
 use crate::endpoint::Endpoints;
 use crate::forwarded;
 use crate::gate::FilterStates;
+use crate::limits::descriptors;
+use crate::limits::memory::Memory;
 use crate::listener;
 use crate::metrics::Listener;
 use crate::metrics::Metrics;
@@ -89,6 +91,7 @@ impl Proxy {
     /// [`StartError`]; all addresses are bound before any thread starts.
     pub fn start(mut config: Config) -> Result<Self, StartError> {
         config.workers = config.workers.max(1);
+        descriptors::raise();
         let sockets = Sockets::bind(&config)?;
         let addresses = sockets.addresses();
         if let (0, Some(https)) = (config.https_redirect_port, addresses.https) {
@@ -275,6 +278,7 @@ fn share(config: Config, addresses: Addresses) -> Result<Shared, StartError> {
             trusted: config.trusted.clone(),
             writes_forwarded: config.writes_forwarded,
         },
+        memory: Memory::new(config.limits.memory),
         config,
     })
 }

@@ -1,7 +1,8 @@
 //! HTTP/2 responses on their way, so that those whose client takes nothing end.
 //!
 //! hyper asks a body for more only while the client's window is open, and wakes nobody when it is not: without a look
-//! from outside, a stream with a closed window would hold its upstream connection for as long as the client likes.
+//! from outside, a stream with a closed window, or one that is opened by a byte now and then, would hold its upstream
+//! connection and its buffers for as long as the client likes.
 
 use crate::body::Flow;
 use std::cell::RefCell;
@@ -21,7 +22,7 @@ impl Streams {
         self.flows.borrow_mut().push(Rc::downgrade(flow));
     }
 
-    /// Gives up every body that nobody has asked for too long: its rule's idle time, or `patience` where it has none.
+    /// Gives up every body whose client took too little for longer than `patience`.
     pub(crate) fn reap(&self, now: Instant, patience: Duration) {
         let mut flows = self.flows.take();
         flows.retain(|flow| {

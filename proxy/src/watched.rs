@@ -58,10 +58,11 @@ fn refuse_from(buf: &mut ReadBuf<'_>, at: usize) -> Poll<io::Result<()>> {
 }
 
 impl<S> Watched<S> {
-    fn written<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Pending => self.waiting.blocked(),
-            Poll::Ready(_) => self.waiting.wrote(),
+            Poll::Ready(Ok(bytes)) => self.waiting.wrote(bytes),
+            Poll::Ready(Err(_)) => {}
         }
         written
     }
@@ -91,7 +92,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        match flushed {
+            // TLS keeps records of its own.
+            Poll::Pending => self.waiting.blocked(),
+            Poll::Ready(_) => self.waiting.wrote_all(),
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,6 +8,9 @@ use crate::country::CountrySource;
 use crate::endpoint::Endpoints;
 use crate::forwarded;
 use crate::gate::FilterStates;
+use crate::limits::addresses::Addresses;
+use crate::limits::memory::Memory;
+use crate::limits::{Limits, descriptors};
 use crate::metrics::Listener;
 use crate::metrics::{Metrics, Outcome, WorkerMetrics};
 use crate::snapshot::{Local, Snapshot};
@@ -47,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) country: CountrySource,
     pub(crate) forwarding: forwarded::Policy,
+    pub(crate) memory: Memory,
 }
 
 /// What a worker is told.
@@ -66,6 +70,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
     pub(crate) connections: Rc<Connections>,
+    pub(crate) addresses: Rc<Addresses>,
     pub(crate) streams: Streams,
     pub(crate) waits: Waits,
     pub(crate) rng: RefCell<SmallRng>,
@@ -82,7 +87,8 @@ impl Worker {
         Rc::new(Self {
             index,
             pool: Pool::new(limits.idle_per_endpoint, limits.upstream_idle),
-            connections: Connections::new(),
+            connections: connections(&limits, shared.config.workers),
+            addresses: Addresses::new(limits.connections_per_address),
             streams: Streams::default(),
             waits: Waits::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
@@ -125,6 +131,9 @@ impl Worker {
 
     fn reap(&self) {
         self.shared.endpoints.tick();
+        if self.index == 0 {
+            self.shared.memory.look();
+        }
         let (now, limits) = (Instant::now(), &self.shared.config.limits);
         self.connections.reap(limits);
         self.streams.reap(now, limits.send);
@@ -152,6 +161,12 @@ impl Worker {
             self.connections.cut();
         }
     }
+}
+
+fn connections(limits: &Limits, workers: usize) -> Rc<Connections> {
+    let max = limits.connections;
+    let max = max.unwrap_or_else(|| descriptors::connections(workers));
+    Connections::new(max, limits.life)
 }
 
 /// Runs a worker on this thread until it is drained or the proxy is dropped.

@@ -24,6 +24,9 @@ pub const WINDOW_UPDATE: u8 = 8;
 /// See [`DATA`].
 pub const CONTINUATION: u8 = 9;
 
+/// How much of a body may be sent before a WINDOW_UPDATE, as SETTINGS name it (RFC 9113, section 6.5.2).
+pub const INITIAL_WINDOW_SIZE: u16 = 4;
+
 /// Flags of HEADERS and DATA.
 pub const END_STREAM: u8 = 1;
 /// See [`END_STREAM`].
@@ -117,14 +120,43 @@ impl Frames {
     /// # Errors
     /// When there is no connection.
     pub async fn to(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::with(address, &[]).await
+    }
+
+    /// As [`Frames::to`], with these settings.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn with(address: SocketAddr, settings: &[(u16, u32)]) -> anyhow::Result<Self> {
         let mut frames = Self {
             stream: connect(address).await?,
             unread: Vec::new(),
         };
-        let settings = Frame::new(SETTINGS, 0, 0, []);
+        let setting = |(name, value): &(u16, u32)| {
+            let (name, value) = (name.to_be_bytes(), value.to_be_bytes());
+            name.into_iter().chain(value)
+        };
+        let settings: Vec<u8> = settings.iter().flat_map(setting).collect();
+        let settings = Frame::new(SETTINGS, 0, 0, settings);
         frames
             .send(&[PREFACE.to_vec(), settings.bytes()].concat())
             .await;
+        Ok(frames)
+    }
+
+    /// The other side of a connection: waits for the preface, and sends settings without a word.
+    ///
+    /// # Errors
+    /// When another preface comes, or none in time.
+    pub async fn serving(mut stream: TcpStream) -> anyhow::Result<Self> {
+        let mut preface = [0; PREFACE.len()];
+        within("a preface", stream.read_exact(&mut preface)).await??;
+        anyhow::ensure!(preface == PREFACE, "{preface:?} is no preface");
+        let mut frames = Self {
+            stream,
+            unread: Vec::new(),
+        };
+        frames.send(&Frame::new(SETTINGS, 0, 0, []).bytes()).await;
         Ok(frames)
     }
 

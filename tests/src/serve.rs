@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::metrics::Metrics;
 use crate::process::{Mark, Process};
+use crate::program::haldane;
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -34,10 +35,26 @@ impl Serve {
     /// # Errors
     /// As [`Serve::start`].
     pub async fn start_with(manifests: &Path, more: &[&str]) -> anyhow::Result<Self> {
-        let mut args: Vec<OsString> = vec!["serve".into(), "--manifests".into(), manifests.into()];
-        args.extend(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"].map(OsString::from));
-        args.extend(more.iter().map(OsString::from));
-        let process = Process::start(args)?;
+        let args = arguments(manifests, more);
+        Self::announced_by(Process::start(args)?).await
+    }
+
+    /// As [`Serve::start_with`], with so many descriptors that the process may have.
+    ///
+    /// # Errors
+    /// As [`Serve::start`].
+    pub async fn with_descriptors(
+        manifests: &Path,
+        more: &[&str],
+        descriptors: usize,
+    ) -> anyhow::Result<Self> {
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        let shell: [OsString; 3] = ["-c".into(), script.into(), haldane().into()];
+        let args = shell.into_iter().chain(arguments(manifests, more));
+        Self::announced_by(Process::start_program(Path::new("sh"), args)?).await
+    }
+
+    async fn announced_by(process: Process) -> anyhow::Result<Self> {
         process.line(Mark::default(), "generation ").await?;
         let lines = process.stdout();
         Ok(Self {
@@ -83,6 +100,13 @@ impl DerefMut for Serve {
     fn deref_mut(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+fn arguments(manifests: &Path, more: &[&str]) -> Vec<OsString> {
+    let mut args: Vec<OsString> = vec!["serve".into(), "--manifests".into(), manifests.into()];
+    args.extend(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"].map(OsString::from));
+    args.extend(more.iter().map(OsString::from));
+    args
 }
 
 fn address(lines: &[String], prefix: &str) -> Option<SocketAddr> {

@@ -70,6 +70,14 @@ struct Before {
 
 impl Before {
     async fn backend(backend: Backends, annotations: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::with(backend, annotations, &[]).await
+    }
+
+    async fn with(
+        backend: Backends,
+        annotations: &[(&str, &str)],
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
         let started = Backend::with(handling(backend)).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = match backend {
@@ -83,7 +91,8 @@ impl Before {
         ];
         let manifests = Manifests::of(&objects)?;
         Ok(Self {
-            serve: Serve::start_with(manifests.path(), &["--workers", "1"]).await?,
+            serve: Serve::start_with(manifests.path(), &[&["--workers", "1"], flags].concat())
+                .await?,
             _backend: started,
             _listener: listener,
             _manifests: manifests,
@@ -185,9 +194,7 @@ async fn a_whole_exchange_has_its_time() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_whose_client_takes_nothing_is_given_up() -> anyhow::Result<()> {
-    // The head, too, must come within it, however busy the machine is.
-    let idle = [("haldane.dev/proxy-read-timeout", "4")];
-    let before = Before::backend(Endless, &idle).await?;
+    let before = Before::with(Endless, &[], &["--send-timeout", "2"]).await?;
     let mut client = Client::h2_with_window(before.serve.http, 0).await?;
     let response = client.send(get_with(SHOP, "/", &[])).await?;
     assert_eq!(response.status(), 200);

@@ -4,8 +4,10 @@ use super::{Answer, BodyError};
 use crate::answer::Active;
 use crate::clock::Timer;
 use crate::deadline::Deadline;
+use crate::limits::PROGRESS_BYTES;
 use crate::metrics::ErrorClass;
 use crate::record::Record;
+use crate::runtime::Task;
 use crate::streams::Streams;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -34,7 +36,14 @@ pub(crate) struct Flow {
     timer: Option<Timer>,
     active: Option<Active>,
     given_up: Option<ErrorClass>,
-    asked: Asked,
+    /// Whether somebody waits for more of it: what is due is due from the upstream then.
+    awaited: bool,
+    /// Bytes that somebody took.
+    taken: u64,
+    /// Since when nobody waits for more, and what was taken then.
+    stuck: Option<(Instant, u64)>,
+    /// Who sends a shared body.
+    sender: Option<Task>,
 }
 
 /// How long an upstream's body may take.
@@ -44,15 +53,6 @@ pub(crate) struct Patience {
     pub(crate) idle: Duration,
     /// In all.
     pub(crate) deadline: Option<Deadline>,
-}
-
-/// When somebody last wanted more of the body.
-enum Asked {
-    /// And waits for it: what is due is due from the upstream.
-    Waiting,
-    /// Since the last look.
-    Lately,
-    NotSince(Instant),
 }
 
 impl Body {
@@ -68,7 +68,10 @@ impl Body {
             timer: None,
             active: None,
             given_up: None,
-            asked: Asked::Lately,
+            awaited: false,
+            taken: 0,
+            stuck: None,
+            sender: None,
         }))
     }
 
@@ -127,14 +130,14 @@ impl Patience {
 
 impl Flow {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.asked = Asked::Lately;
+        self.awaited = false;
         let missed = self.given_up.or_else(|| self.patience?.missed());
         let polled = match missed {
             Some(class) => Some(Err(BodyError::GivenUp(class))),
             None => match self.answer.poll(cx) {
                 Poll::Ready(polled) => polled,
                 Poll::Pending => {
-                    self.asked = Asked::Waiting;
+                    self.awaited = true;
                     Some(Err(ready!(self.poll_patience(cx))))
                 }
             },
@@ -179,8 +182,10 @@ impl Flow {
     }
 
     fn moved(&mut self, frame: &mut Frame<Bytes>) {
-        if let (Some(record), Some(data)) = (&mut self.record, frame.data_ref()) {
-            record.bytes_out += data.len() as u64;
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        self.taken += bytes;
+        if let Some(record) = &mut self.record {
+            record.bytes_out += bytes;
         }
         if let Some(trailers) = frame.trailers_mut() {
             sanitise(trailers, self.record.as_deref_mut());
@@ -209,24 +214,28 @@ impl Flow {
         }
     }
 
-    /// Gives the body up if its client has taken nothing for too long.
+    /// Gives the body up if its client took too little for too long, or the exchange is late and nobody asks.
     pub(crate) fn look(&mut self, now: Instant, patience: Duration) {
-        match self.asked {
-            Asked::Waiting => {}
-            Asked::Lately => self.asked = Asked::NotSince(now),
-            Asked::NotSince(then) => {
-                let idle = self.patience.map_or(patience, |patience| patience.idle);
-                let late = self.patience.and_then(|patience| patience.missed());
-                let stuck = now.saturating_duration_since(then) > idle;
-                if let Some(class) = late.or(stuck.then_some(ErrorClass::ClientGone)) {
-                    self.give_up(class);
-                }
-            }
+        if self.awaited {
+            self.stuck = None;
+            return;
+        }
+        let (since, before) = *self.stuck.get_or_insert((now, self.taken));
+        let late = self.patience.and_then(|patience| patience.missed());
+        let is_stuck = now.saturating_duration_since(since) > patience;
+        if let Some(class) = late.or(is_stuck.then_some(ErrorClass::ClientGone)) {
+            self.give_up(class);
+        } else if self.taken - before >= PROGRESS_BYTES {
+            self.stuck = Some((now, self.taken));
         }
     }
 
-    /// Lets go of the upstream and of the connection's time; whoever asks still learns that there is no end.
+    /// Lets go of the upstream and of the connection's time, and of the stream: its sender, which sleeps until the client
+    /// opens a window, is ended, by which the stream is reset. Whoever asks still learns that there is no end.
     fn give_up(&mut self, class: ErrorClass) {
+        if let Some(sender) = self.sender.take() {
+            sender.end();
+        }
         self.given_up = Some(class);
         self.answer = Answer::Whole(Bytes::new());
         self.active = None;
@@ -250,7 +259,16 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.with(|flow| flow.poll(cx))
+        match &mut self.0 {
+            Place::Own(flow) => flow.poll(cx),
+            Place::Shared(flow) => {
+                let flow = &mut *flow.borrow_mut();
+                if flow.sender.is_none() {
+                    flow.sender = Task::current(cx);
+                }
+                flow.poll(cx)
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,10 +1,22 @@
 //! What a command line says about the bounds on peers; what it does not say is as in [`Limits::default`].
 
-use crate::config::Limits;
+use crate::head::HeadLimits;
+use crate::limits::{Limits, Pace};
 use std::time::Duration;
 
 /// The longest time that can be asked for: a day.
 const SECONDS_MAX: u64 = 86_400;
+/// The largest head that can be asked for: a connection may hold two of them.
+const HEAD_BYTES_MAX: i64 = 1 << 20;
+/// The most fields that can be asked for.
+const HEAD_FIELDS_MAX: i64 = 10_000;
+/// The longest target that can be asked for: what the parser of URLs takes.
+const TARGET_BYTES_MAX: i64 = 65_534;
+/// The smallest of these that can be asked for: less is no request.
+const HEAD_MIN: i64 = 8;
+
+/// What memory is told in.
+const MEBIBYTE: u64 = 1 << 20;
 
 /// Bounds on what a peer may hold of a proxy.
 #[derive(Clone, Debug, clap::Args)]
@@ -14,10 +26,28 @@ pub(super) struct LimitFlags {
     /// [default: 10].
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     head_timeout: Option<u64>,
+    /// Bytes of a request's head; a larger one is answered with 431 [default: 32768].
+    #[arg(long, value_name = "BYTES", value_parser = up_to(HEAD_BYTES_MAX))]
+    head_bytes: Option<u32>,
+    /// Fields of a request's head; one with more is answered with 431 [default: 100].
+    #[arg(long, value_name = "COUNT", value_parser = up_to(HEAD_FIELDS_MAX))]
+    head_fields: Option<u32>,
+    /// Bytes of a request's target; a longer one is answered with 414 [default: 8192].
+    #[arg(long, value_name = "BYTES", value_parser = up_to(TARGET_BYTES_MAX))]
+    target_bytes: Option<u32>,
+    /// Seconds that a client may let us wait in all for a request's body, before its answer begins [default: 30].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    body_grace: Option<u64>,
+    /// Bytes of a body for which a client may let us wait a second longer; 0 is no bound on either [default: 1024].
+    #[arg(long, value_name = "BYTES")]
+    body_rate: Option<u64>,
     /// Seconds that a connection may stay between two requests [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     keep_alive: Option<u64>,
-    /// Seconds that a client may take no byte of what there is for it [default: 30].
+    /// Seconds after which a connection ends with its next answer; each up to a tenth earlier [default: 3600].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    connection_life: Option<u64>,
+    /// Seconds that a client may take less than 16 KiB of what there is for it [default: 30].
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     send_timeout: Option<u64>,
     /// Seconds that a WebSocket or other tunnel may be silent [default: 3600].
@@ -29,12 +59,20 @@ pub(super) struct LimitFlags {
     /// Idle upstream connections that a worker keeps for one endpoint; 0 keeps none [default: 256].
     #[arg(long, value_name = "COUNT")]
     idle_per_endpoint: Option<usize>,
-    /// Client connections of one worker; more are closed at once [default: 10000].
+    /// Client connections of one worker; more are closed at once [default: 10000, or the workers' share of half of the
+    /// descriptors that the process may open].
     #[arg(long, value_name = "COUNT", value_parser = count())]
     connections_per_worker: Option<u32>,
+    /// Client connections of one worker from the same address (/64 of IPv6) that is not trusted; more are closed at once
+    /// [default: no bound].
+    #[arg(long, value_name = "COUNT", value_parser = count())]
+    connections_per_address: Option<u32>,
     /// Streams that a client may have open on one HTTP/2 connection [default: 100].
     #[arg(long, value_name = "COUNT", value_parser = count())]
     streams_per_connection: Option<u32>,
+    /// Memory of the process: with 80 % of it in use, requests are answered with 503 [default: that of its control group].
+    #[arg(long, value_name = "MEBIBYTES", value_parser = count())]
+    memory_limit: Option<u32>,
 }
 
 fn seconds() -> clap::builder::RangedU64ValueParser {
@@ -45,6 +83,10 @@ fn count() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..)
 }
 
+fn up_to(most: i64) -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(HEAD_MIN..=most)
+}
+
 impl LimitFlags {
     /// The limits they stand for.
     pub(super) fn limits(&self) -> Limits {
@@ -52,15 +94,30 @@ impl LimitFlags {
         let time = |given: Option<u64>, default| given.map_or(default, Duration::from_secs);
         Limits {
             head: time(self.head_timeout, defaults.head),
+            heads: self.heads(defaults.heads),
+            pace: Pace {
+                grace: time(self.body_grace, defaults.pace.grace),
+                bytes_per_second: self.body_rate.unwrap_or(defaults.pace.bytes_per_second),
+            },
             keep_alive: time(self.keep_alive, defaults.keep_alive),
+            life: time(self.connection_life, defaults.life),
             send: time(self.send_timeout, defaults.send),
             tunnel_idle: time(self.tunnel_idle, defaults.tunnel_idle),
             upstream_idle: time(self.upstream_idle, defaults.upstream_idle),
             idle_per_endpoint: self.idle_per_endpoint.unwrap_or(defaults.idle_per_endpoint),
-            connections: self
-                .connections_per_worker
-                .map_or(defaults.connections, |count| count as usize),
+            connections: self.connections_per_worker.map(|count| count as usize),
+            connections_per_address: self.connections_per_address,
             streams: self.streams_per_connection.unwrap_or(defaults.streams),
+            memory: self.memory_limit.map(|count| u64::from(count) * MEBIBYTE),
+        }
+    }
+
+    fn heads(&self, defaults: HeadLimits) -> HeadLimits {
+        let of = |given: Option<u32>, default| given.map_or(default, |number| number as usize);
+        HeadLimits {
+            bytes: of(self.head_bytes, defaults.bytes),
+            fields: of(self.head_fields, defaults.fields),
+            target_bytes: of(self.target_bytes, defaults.target_bytes),
         }
     }
 }
@@ -68,6 +125,7 @@ impl LimitFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CONNECTIONS;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -136,7 +194,54 @@ mod tests {
         check(
             "--connections-per-worker 7",
             Limits {
-                connections: 7,
+                connections: Some(7),
+                ..defaults
+            },
+        );
+        check(
+            "--connections-per-address 7",
+            Limits {
+                connections_per_address: Some(7),
+                ..defaults
+            },
+        );
+        check(
+            "--connection-life 1",
+            Limits {
+                life: second,
+                ..defaults
+            },
+        );
+        check(
+            "--memory-limit 2",
+            Limits {
+                memory: Some(2 << 20),
+                ..defaults
+            },
+        );
+    }
+
+    #[test]
+    fn messages_have_bounds_of_their_own() {
+        let defaults = Limits::default();
+        check(
+            "--head-bytes 1024 --head-fields 20 --target-bytes 100",
+            Limits {
+                heads: HeadLimits {
+                    bytes: 1_024,
+                    fields: 20,
+                    target_bytes: 100,
+                },
+                ..defaults
+            },
+        );
+        check(
+            "--body-grace 1 --body-rate 0",
+            Limits {
+                pace: Pace {
+                    grace: Duration::from_secs(1),
+                    bytes_per_second: 0,
+                },
                 ..defaults
             },
         );
@@ -156,6 +261,9 @@ mod tests {
             "--keep-alive 86401",
             "--connections-per-worker 0",
             "--streams-per-connection -1",
+            "--head-bytes 0",
+            "--target-bytes 65535",
+            "--memory-limit 0",
         ] {
             assert!(parse(args).is_err(), "{args}");
         }
@@ -171,21 +279,24 @@ mod tests {
         let said: Vec<u64> = help
             .split("[default: ")
             .skip(1)
-            .filter_map(|rest| rest.split(']').next()?.parse().ok())
+            .filter_map(|rest| rest.split([']', ',']).next()?.parse().ok())
             .collect();
-        let seconds = [
-            limits.head,
-            limits.keep_alive,
-            limits.send,
-            limits.tunnel_idle,
-            limits.upstream_idle,
-        ];
-        let mut defaults: Vec<u64> = seconds.iter().map(Duration::as_secs).collect();
-        defaults.extend([
+        let defaults = [
+            limits.head.as_secs(),
+            limits.heads.bytes as u64,
+            limits.heads.fields as u64,
+            limits.heads.target_bytes as u64,
+            limits.pace.grace.as_secs(),
+            limits.pace.bytes_per_second,
+            limits.keep_alive.as_secs(),
+            limits.life.as_secs(),
+            limits.send.as_secs(),
+            limits.tunnel_idle.as_secs(),
+            limits.upstream_idle.as_secs(),
             limits.idle_per_endpoint as u64,
-            limits.connections as u64,
+            CONNECTIONS as u64,
             limits.streams.into(),
-        ]);
+        ];
         assert_eq!(said, defaults);
     }
 }

@@ -14,7 +14,7 @@ pub enum Refusal {
     /// Neither `/path` nor an `http` or `https` URL, or `*` with another method than `OPTIONS`.
     #[error("request target has a form that is not served")]
     TargetForm,
-    /// Longer than [`TARGET_BYTES_MAX`](super::TARGET_BYTES_MAX).
+    /// Longer than [`HeadLimits::target_bytes`](super::HeadLimits::target_bytes).
     #[error("request target is too long")]
     TargetTooLong,
     /// A byte that RFC 3986 does not allow, or a backslash.
@@ -38,10 +38,10 @@ pub enum Refusal {
     /// `Host` and the target (or `:authority`) name different hosts.
     #[error("host and request target disagree")]
     HostMismatch,
-    /// More than [`FIELDS_MAX`](super::FIELDS_MAX).
+    /// More than [`HeadLimits::fields`](super::HeadLimits::fields).
     #[error("head has too many fields")]
     TooManyFields,
-    /// More than [`HEAD_BYTES_MAX`](super::HEAD_BYTES_MAX).
+    /// More than [`HeadLimits::bytes`](super::HeadLimits::bytes).
     #[error("head is too large")]
     HeadTooLarge,
     /// A value that begins or ends with a space or a tab (RFC 9113 section 8.2.1).

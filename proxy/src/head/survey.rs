@@ -1,6 +1,6 @@
 //! One look over a header map, so that a plain request pays for no look-up of a field it lacks.
 
-use super::{FIELDS_MAX, HEAD_BYTES_MAX, Refusal, TARGET_BYTES_MAX};
+use super::{HeadLimits, Refusal};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The fields that this module does something about.
@@ -109,14 +109,18 @@ impl Survey {
         self.crumbs
     }
 
-    pub(super) fn within_bounds(&self, target_bytes: usize) -> Result<(), Refusal> {
-        if target_bytes > TARGET_BYTES_MAX {
+    pub(super) fn within_bounds(
+        &self,
+        target_bytes: usize,
+        limits: &HeadLimits,
+    ) -> Result<(), Refusal> {
+        if target_bytes > limits.target_bytes {
             return Err(Refusal::TargetTooLong);
         }
-        if self.fields - self.crumbs.saturating_sub(1) > FIELDS_MAX {
+        if self.fields - self.crumbs.saturating_sub(1) > limits.fields {
             return Err(Refusal::TooManyFields);
         }
-        if self.bytes + target_bytes > HEAD_BYTES_MAX {
+        if self.bytes + target_bytes > limits.bytes {
             return Err(Refusal::HeadTooLarge);
         }
         if self.padded {

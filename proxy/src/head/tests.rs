@@ -109,7 +109,7 @@ fn check_host(lines: &str, expected: &str) {
 
 fn host_of(head: &str, before: Option<&HostName>) -> String {
     let mut parts = parts(head);
-    match admit_after(&mut parts, true, before) {
+    match admit_after(&mut parts, true, before, &HeadLimits::default()) {
         Err(refusal) => refusal.reason().to_owned(),
         Ok(Admitted { host, port, .. }) => {
             let lines: Vec<_> = parts.headers.get_all("host").iter().collect();
