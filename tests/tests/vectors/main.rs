@@ -9,9 +9,13 @@ mod differential;
 mod exchanges;
 mod generated;
 mod http2;
+mod played;
 mod rows;
 mod scripted;
+mod slow_answers;
+mod tunnels;
 mod upgrades;
+mod upstream_http2;
 
 use anyhow::Context as _;
 use haldane_tests::client::Client;

@@ -1,88 +1,16 @@
 //! Handshakes that go wrong, answers that come before their request, and pauses: what follows is never taken for
 //! something else.
 
-use haldane_tests::manifests::{Manifests, ingress, pod, service};
-use haldane_tests::raw::{Pace, Raw};
-use haldane_tests::serve::Serve;
-use haldane_tests::within;
-use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use crate::played::Played;
+use haldane_tests::raw::Pace;
 
 /// The handshake of RFC 6455, section 1.2.
-const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub(crate) const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ";
-const ACCEPTED: &str = "websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
-/// A backend whose connections the test plays itself.
-struct Played {
-    listener: TcpListener,
-    serve: Serve,
-    _manifests: Manifests,
-}
-
-/// One connection of it, and what it has brought.
-struct Connection {
-    stream: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Played {
-    async fn start(annotations: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address: SocketAddr = listener.local_addr()?;
-        let manifests = Manifests::of(&[
-            service("web", &[]),
-            ingress("web", annotations, "a", "web"),
-            pod("web", "1.0", address),
-        ])?;
-        Ok(Self {
-            serve: Serve::start_with(manifests.path(), &["--workers", "1"]).await?,
-            listener,
-            _manifests: manifests,
-        })
-    }
-
-    /// A client that has sent this.
-    async fn client(&self, bytes: &str) -> anyhow::Result<Raw> {
-        let mut client = Raw::to(self.serve.http).await?;
-        client.write(bytes.as_bytes(), Pace::Whole).await;
-        Ok(client)
-    }
-
-    async fn connection(&self) -> anyhow::Result<Connection> {
-        let (stream, _) = within("a connection", self.listener.accept()).await??;
-        Ok(Connection {
-            stream,
-            read: Vec::new(),
-        })
-    }
-}
-
-impl Connection {
-    /// Reads until it has brought this; all of it so far.
-    async fn brings(&mut self, part: &str) -> anyhow::Result<String> {
-        loop {
-            let text = String::from_utf8_lossy(&self.read).into_owned();
-            if text.contains(part) {
-                return Ok(text);
-            }
-            let read = within(part, self.stream.read_buf(&mut self.read)).await??;
-            anyhow::ensure!(read > 0, "closed before {part:?}: {text:?}");
-        }
-    }
-
-    async fn says(&mut self, text: &str) -> anyhow::Result<()> {
-        Ok(self.stream.write_all(text.as_bytes()).await?)
-    }
-
-    /// Waits for the other side to close, which it may do with a reset; all that it has brought.
-    async fn closes(mut self) -> anyhow::Result<String> {
-        let _ = within("a close", self.stream.read_to_end(&mut self.read)).await?;
-        Ok(String::from_utf8_lossy(&self.read).into_owned())
-    }
-}
+pub(crate) const SWITCH: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ";
+pub(crate) const ACCEPTED: &str =
+    "websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_that_was_not_agreed_on_is_a_bad_answer() -> anyhow::Result<()> {
