@@ -120,25 +120,41 @@ impl Play {
         heard.collect()
     }
 
-    /// Looks after so many seconds; what was told, and who has what then.
+    /// Looks once after so many seconds; what was told, and who has what then.
+    fn once(&mut self, seconds: i64) -> String {
+        let told = self.turn(seconds);
+        self.says(&told)
+    }
+
+    /// Looks after so many seconds, and once more where that began a release: it has its first step at the next look.
     fn look(&mut self, seconds: i64) -> String {
+        let mut told = self.turn(seconds);
+        if told.contains(&"RolloutStarted") {
+            told.extend(self.turn(0));
+        }
+        let before = self.rollout.clone();
+        assert_eq!(
+            (self.turn(0).len(), &self.rollout),
+            (0, &before),
+            "looking again"
+        );
+        self.says(&told)
+    }
+
+    fn turn(&mut self, seconds: i64) -> Vec<&'static str> {
         self.now += SignedDuration::from_secs(seconds);
         let (release, heard) = (self.release(), self.heard());
         let rollout = self.rollout.get_or_insert_with(|| Rollout::first(&release));
         let turn = rollout.turn(&release, &heard, self.now);
-        let before = rollout.clone();
-        let again = rollout.turn(&release, &heard, self.now);
-        assert_eq!(
-            (&before, again.notices.len()),
-            (&*rollout, 0),
-            "looking again"
-        );
         let told = turn.notices.iter().map(|notice| notice.what.as_str());
-        let shares = rollout.saved.shares();
+        told.collect()
+    }
+
+    fn says(&self, told: &[&str]) -> String {
+        let shares = self.rollout.as_ref().expect("it began").saved.shares();
         let canary = shares
             .canary
             .map(|canary| format!(" {canary} {}", shares.share));
-        let told: Vec<_> = told.collect();
         format!(
             "{}: {}{}",
             told.join(" "),
@@ -238,6 +254,18 @@ fn a_newer_version_takes_the_place_of_one_under_way() {
     play.count("p", [20, 20, 180, 0]);
     assert_eq!(play.look(1), "Aborted: 1 3 0%");
     assert_eq!(play.look(1), ": 1 3 0%", "the older one has been seen");
+}
+
+#[test]
+fn what_takes_the_place_of_another_does_so_before_anything_goes_up() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    assert_eq!(play.once(1), "RolloutStarted: 1 2 0%");
+    assert_eq!(play.once(1), "StepRaised: 1 2 10%");
+    play.there = "1:a 2:b 3:c";
+    assert_eq!(play.once(1), "RolloutStarted: 1 3 0%");
+    assert_eq!(play.once(0), "StepRaised: 1 3 10%");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One look at a rollout: from what it was, what is there, what proxies tell and the time, to what it is now.
 //!
-//! Looking again with nothing changed changes nothing. Nothing here writes or publishes.
+//! Looking again with nothing changed changes nothing, but for a release that began at the look before: it may get its first
+//! step now. Nothing here writes or publishes.
 
 use super::cleanup::Cleanup;
 use super::notice::{Notice, What};
@@ -66,33 +67,42 @@ impl Rollout {
         if let Some(state) = &mut self.saved.state {
             state.look_at(&release.plan.hand);
         }
-        if let Some(canary) = self.newcomer(release) {
-            self.begin(&canary, release, heard, now, &mut turn);
+        let newcomer = self.newcomer(release);
+        if let Some(canary) = &newcomer {
+            self.begin(canary, release, heard, now, &mut turn);
         }
         if release.settled {
             self.forget_versions(release, now);
         }
-        self.decide(release, now, &mut turn);
+        turn.decision = self.decide(release, now);
+        // A version that has just begun waits for the next look, so that what it replaces loses its share at once, whoever
+        // holds up the first step.
+        if newcomer.is_none() {
+            self.carry_out(release, now, &mut turn);
+        }
         self.note_held(release, now, &mut turn);
         turn
     }
 
-    fn decide(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
-        let Some(state) = &mut self.saved.state else {
+    fn decide(&self, release: &Release, now: Timestamp) -> Option<Decision> {
+        let state = self.saved.state.as_ref()?;
+        Some(decide(&release.plan, state, &self.seen.evidence, now))
+    }
+
+    fn carry_out(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
+        let (Some(state), Some(decision)) = (&mut self.saved.state, &turn.decision) else {
             return;
         };
-        let decision = decide(&release.plan, state, &self.seen.evidence, now);
         // While no ready pod of it is there, a version gets nothing more; whatever takes away is not held up.
         let up = matches!(decision.action, Action::Advance { .. } | Action::Promote);
         if !up || release.versions.contains_key(state.canary()) {
-            state.carry_out(&decision, &mut self.seen.evidence, now);
-            turn.notices.extend(Notice::of(&decision, state));
+            state.carry_out(decision, &mut self.seen.evidence, now);
+            turn.notices.extend(Notice::of(decision, state));
         }
         if decision.action == Action::Abort && release.plan.on_abort != OnAbort::Hold {
             let canary = state.canary().to_owned();
             self.saved.cleanup = Some(self.cleanup(canary, release));
         }
-        turn.decision = Some(decision);
     }
 
     fn cleanup(&self, canary: String, release: &Release) -> Cleanup {

@@ -220,6 +220,7 @@ mod tests {
                 false,
             ),
             (shares("1", Some("2"), 50), shares("1", Some("3"), 5), true),
+            (shares("1", Some("2"), 50), shares("1", Some("3"), 0), false),
             (shares("2", None, 0), shares("1", Some("2"), 100), false),
         ];
         for (before, after, expected) in cases {
