@@ -7,7 +7,7 @@ use crate::annotations::rollout::Asked;
 use crate::annotations::split::SplitSettings;
 use crate::rollouts::saved::Saved;
 use haldane_rollout::Stratum;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which rollout: the versions of a Service, as one object asks for them to be released.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,8 +37,8 @@ pub(crate) struct Shares {
     pub(crate) canary: Option<String>,
     /// The canary's share.
     pub(crate) share: Stratum,
-    /// Whether the canary is to get nothing whatever happens.
-    pub(crate) aborted: bool,
+    /// The versions that were aborted: they get nothing whatever happens.
+    pub(crate) aborted: BTreeSet<String>,
 }
 
 impl Shares {

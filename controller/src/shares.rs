@@ -98,8 +98,7 @@ pub(crate) fn decided(main: &Resolved, decided: Option<&Decided>) -> Result<Part
         _ => 0,
     };
     let decided_weights: Vec<_> = groups.iter().map(|group| weight(&group.name)).collect();
-    let aborted = decided.filter(|decided| decided.aborted).and(canary);
-    let stranded = stranded(&groups, settings, &decided_weights, aborted.as_deref());
+    let stranded = stranded(&groups, settings, &decided_weights, decided);
     Ok(with_weights(groups, stranded.unwrap_or(decided_weights)))
 }
 
@@ -134,13 +133,13 @@ fn to_front(groups: &mut Vec<Group>, name: &str) {
     groups.insert(0, group);
 }
 
-/// Where nothing that has a share has an endpoint, another version is better than no answer: the one with most of them, but
-/// none that was aborted. It gets everything, so that nobody compares. `on-empty: hold` asks for no answer.
+/// Where nothing that has a share has an endpoint, another version is better than no answer: the one that is released, or else
+/// the one with most of them, but none that was aborted. It gets everything, so that nobody compares. `on-empty: hold` asks for no answer.
 fn stranded(
     groups: &[Group],
     settings: &SplitSettings,
     weights: &[u64],
-    aborted: Option<&str>,
+    decided: Option<&Decided>,
 ) -> Option<Vec<u64>> {
     let mut shared = groups
         .iter()
@@ -151,8 +150,16 @@ fn stranded(
         return None;
     }
     let there = groups.iter().filter(|group| !group.endpoints.is_empty());
-    let others = there.filter(|group| Some(group.name.as_str()) != aborted);
-    let next = others.max_by_key(|group| (group.serving(false), group.serving(true)))?;
+    let aborted =
+        |group: &Group| decided.is_some_and(|decided| decided.aborted.contains(&group.name));
+    let released = |group: &Group| {
+        decided.is_some_and(|decided| decided.canary.as_deref() == Some(&group.name))
+    };
+    let others = there.filter(|group| !aborted(group));
+    let next = others.max_by_key(|group| {
+        let serving = (group.serving(false), group.serving(true));
+        (released(group), serving)
+    })?;
     let weight = |group: &Group| u64::from(group.name == next.name);
     Some(groups.iter().map(weight).collect())
 }
@@ -252,6 +259,47 @@ pub(crate) fn reduce_parts(parts: &mut [Part]) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haldane_routing::spec::{Address, EndpointState};
+
+    #[test]
+    fn where_nothing_that_has_a_share_is_there_another_that_was_not_aborted_has_all() {
+        let endpoint = |port| EndpointSpec {
+            address: Address::Socket(([10, 0, 0, 1], port).into()),
+            state: EndpointState::Ready,
+        };
+        let group = |name: &str, endpoints: u16| Group {
+            endpoints: (0..endpoints).map(endpoint).collect(),
+            ..Group::empty(name)
+        };
+        // endpoints of stable, of 2, 3 and 4; which was released last, which were aborted; who has all
+        let cases = [
+            ([1, 1, 1, 1], "4", vec!["2"], None),
+            ([0, 2, 3, 1], "4", vec![], Some("4")),
+            ([0, 2, 3, 0], "4", vec![], Some("3")),
+            ([0, 2, 3, 1], "4", vec!["4"], Some("3")),
+            ([0, 2, 3, 1], "4", vec!["3", "4"], Some("2")),
+            ([0, 2, 0, 0], "4", vec!["2", "3"], None),
+        ];
+        for (there, canary, aborted, expected) in cases {
+            let groups: Vec<_> = ["1", "2", "3", "4"]
+                .into_iter()
+                .zip(there)
+                .map(|(name, endpoints)| group(name, endpoints))
+                .collect();
+            let decided = Decided {
+                label: None,
+                stable: "1".to_owned(),
+                canary: Some(canary.to_owned()),
+                share: Stratum::NONE,
+                aborted: aborted.iter().map(ToString::to_string).collect(),
+            };
+            let settings = SplitSettings::default();
+            let weights = stranded(&groups, &settings, &[1, 0, 0, 0], Some(&decided));
+            let has_all = weights.and_then(|weights| weights.iter().position(|weight| *weight > 0));
+            let has_all = has_all.map(|place| groups[place].name.as_str());
+            assert_eq!(has_all, expected, "{there:?} {aborted:?}");
+        }
+    }
 
     #[test]
     fn rounding_keeps_the_sum_in_bounds_and_nothing_vanishes() {

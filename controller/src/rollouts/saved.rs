@@ -41,6 +41,9 @@ pub(crate) struct Known {
     /// Since when it has had no ready pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gone: Option<Timestamp>,
+    /// Whether it was aborted, and has not begun again since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) aborted: bool,
 }
 
 /// What holds a rollout from outside.
@@ -82,8 +85,18 @@ impl Saved {
             stable: state.map_or(self.stable.clone(), |state| state.stable().to_owned()),
             canary: state.map(|state| state.canary().to_owned()),
             share: state.map_or(Stratum::NONE, State::share),
-            aborted: state.is_some_and(|state| state.phase() == Phase::Aborted),
+            aborted: self.aborted(),
         }
+    }
+
+    /// The versions that were aborted, as far as they are remembered. Earlier forms of what is written know the last one only,
+    /// by the state.
+    pub(crate) fn aborted(&self) -> BTreeSet<String> {
+        let last = self.state.iter();
+        let last = last.filter(|state| state.phase() == Phase::Aborted);
+        let last = last.map(|state| state.canary().to_owned());
+        let known = self.known.iter().filter(|(_, known)| known.aborted);
+        known.map(|(name, _)| name.clone()).chain(last).collect()
     }
 }
 

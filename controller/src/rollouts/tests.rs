@@ -9,7 +9,7 @@ use haldane_rollout::{Phase, Plan};
 use haldane_routing::By;
 use haldane_wire::{Outcome, Series, SeriesId, Totals};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -293,6 +293,49 @@ fn an_aborted_version_never_takes_the_place_of_stable() {
     play.there = "2:b";
     play.look(1);
     assert_eq!(play.look(600), ": 1 2 0%");
+}
+
+#[test]
+fn no_version_that_was_aborted_takes_the_place_of_stable() {
+    // what is there when stable goes, and what comes of it; 2 was aborted, then 3 was, 4 is under way and held, 0 was
+    // there from the beginning
+    let cases = [
+        ("2:b", ": 1 4 0%"),
+        ("2:b 3:c", ": 1 4 0%"),
+        ("2:b 3:c 4:d", "StableReplaced: 4"),
+        ("0:z 2:b 3:c 4:d", "StableReplaced: 4"),
+        ("0:z 2:b 3:c", "StableReplaced: 0"),
+    ];
+    for (there, expected) in cases {
+        let mut play = Play::new("1:a 0:z");
+        play.look(0);
+        for (there, version) in [("1:a 0:z 2:b", "2"), ("1:a 0:z 2:b 3:c", "3")] {
+            play.there = there;
+            play.look(1);
+            play.annotations.insert("abort", version);
+            play.look(1);
+        }
+        play.annotations.insert("pause", "true");
+        play.there = "1:a 0:z 2:b 3:c 4:d";
+        play.look(1);
+        play.there = there;
+        play.look(1);
+        play.crash();
+        assert_eq!(play.look(60), expected, "{there}");
+        let aborted = play.rollout.expect("it began").saved.shares().aborted;
+        assert_eq!(aborted, ["2", "3"].map(str::to_owned).into(), "{there}");
+    }
+}
+
+#[test]
+fn an_aborted_version_that_begins_again_is_none_any_more() {
+    let mut play = aborted();
+    play.there = "1:a 2:b 3:c";
+    play.look(1);
+    play.there = "1:a 2:c 3:c";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    let aborted = play.rollout.expect("it began").saved.shares().aborted;
+    assert_eq!(aborted, BTreeSet::new());
 }
 
 #[test]

@@ -99,8 +99,16 @@ impl Rollout {
             state.carry_out(decision, &mut self.seen.evidence, now);
             turn.notices.extend(Notice::of(decision, state));
         }
-        if decision.action == Action::Abort && release.plan.on_abort != OnAbort::Hold {
+        if decision.action == Action::Abort {
             let canary = state.canary().to_owned();
+            self.abort(canary, release);
+        }
+    }
+
+    fn abort(&mut self, canary: String, release: &Release) {
+        let known = self.saved.known.entry(canary.clone()).or_default();
+        known.aborted = true;
+        if release.plan.on_abort != OnAbort::Hold {
             self.saved.cleanup = Some(self.cleanup(canary, release));
         }
     }
@@ -172,6 +180,9 @@ impl Rollout {
         let cleanup = self.saved.cleanup.take();
         self.saved.cleanup = cleanup.filter(|cleanup| cleanup.canary != canary);
         know(&mut self.saved, release);
+        if let Some(known) = self.saved.known.get_mut(canary) {
+            known.aborted = false;
+        }
         let note = format!("{canary} is released beside {stable}");
         turn.notices.push(Notice::new(What::Started, note));
     }
@@ -183,21 +194,38 @@ impl Rollout {
             self.saved.stable_gone = None;
             return;
         }
-        let state = self.saved.state.as_ref();
-        let aborted = state.filter(|state| state.phase() == Phase::Aborted);
-        let aborted = aborted.map(State::canary);
-        let others = release.versions.iter();
-        let others = others.filter(|(name, _)| Some(name.as_str()) != aborted);
-        let Some((next, _)) = others.max_by_key(|(_, version)| version.ready) else {
+        let Some(next) = self.instead(release) else {
             return;
         };
         let since = *self.saved.stable_gone.get_or_insert(now);
         if now.duration_since(since) >= STABLE_GONE_MAX {
-            let next = next.clone();
             let note = format!("{next} is the stable version now: {stable} has no pods any more");
             turn.notices.push(Notice::new(What::StableReplaced, note));
-            *self = Self::first(release);
-            self.saved.stable = next;
+            self.start_anew(next, release);
+        }
+    }
+
+    /// What is there instead of stable: the version that is released, else the one with the most pods.
+    fn instead(&self, release: &Release) -> Option<String> {
+        let aborted = self.saved.aborted();
+        let canary = self.saved.state.as_ref().map(State::canary);
+        let others = release.versions.iter();
+        let others = others.filter(|(name, _)| !aborted.contains(*name));
+        let next =
+            others.max_by_key(|(name, version)| (canary == Some(name.as_str()), version.ready));
+        next.map(|(name, _)| name.clone())
+    }
+
+    /// As at the first sight, but for what is known of versions: one that was aborted stays so.
+    fn start_anew(&mut self, stable: String, release: &Release) {
+        let aborted = self.saved.aborted();
+        let known = std::mem::take(&mut self.saved.known);
+        *self = Self::first(release);
+        self.saved.stable = stable;
+        self.saved.known = known;
+        know(&mut self.saved, release);
+        for name in aborted {
+            self.saved.known.entry(name).or_default().aborted = true;
         }
     }
 

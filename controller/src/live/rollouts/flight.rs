@@ -199,6 +199,7 @@ fn raises(before: &Shares, after: &Shares) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn what_a_canary_gets_more_is_written_before_it_is_in_force() {
@@ -207,7 +208,7 @@ mod tests {
             stable: stable.to_owned(),
             canary: canary.map(str::to_owned),
             share: Stratum::new(percent, 100).expect("a share"),
-            aborted: false,
+            aborted: BTreeSet::new(),
         };
         let cases = [
             (shares("1", None, 0), shares("1", Some("2"), 0), false),
