@@ -339,6 +339,20 @@ fn an_aborted_version_that_begins_again_is_none_any_more() {
 }
 
 #[test]
+fn a_stable_version_that_changes_is_not_released_when_it_is_no_longer_stable() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    play.look(1);
+    play.there = "1:a,c 2:b";
+    assert_eq!(play.look(1), ": 1 2 10%");
+    play.annotations.insert("promote", "2");
+    play.look(1);
+    assert_eq!(play.look(10), "Promoted: 1 2 100%");
+    assert_eq!(play.look(1), ": 1 2 100%");
+}
+
+#[test]
 fn a_crash_at_any_time_changes_nothing() {
     let script = |crash: bool| {
         let mut play = Play::new("1:a");

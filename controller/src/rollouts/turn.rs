@@ -63,6 +63,7 @@ impl Rollout {
         }
         if release.settled {
             self.replace_stable(release, now, &mut turn);
+            self.know_stable(release);
         }
         if let Some(state) = &mut self.saved.state {
             state.look_at(&release.plan.hand);
@@ -229,6 +230,14 @@ impl Rollout {
         }
     }
 
+    /// A stable version may get pods of another template at any time. They are not new when it is stable no longer.
+    fn know_stable(&mut self, release: &Release) {
+        let stable = self.stable(release).to_owned();
+        if let Some(version) = release.versions.get(&stable).filter(|_| !release.by_canary) {
+            know_version(&mut self.saved, stable, version);
+        }
+    }
+
     /// What has been gone for long is new when it comes again.
     fn forget_versions(&mut self, release: &Release, now: Timestamp) {
         let state = self.saved.state.as_ref();
@@ -282,11 +291,15 @@ pub(crate) fn is_over(phase: Phase) -> bool {
 /// Whatever is there now is not new any more.
 fn know(saved: &mut Saved, release: &Release) {
     for (name, version) in &release.versions {
-        let known: &mut Known = saved.known.entry(name.clone()).or_default();
-        known.hashes.extend(version.hashes.iter().cloned());
-        if known.hashes.len() > HASHES_MAX {
-            known.hashes.clone_from(&version.hashes);
-        }
+        know_version(saved, name.clone(), version);
+    }
+}
+
+fn know_version(saved: &mut Saved, name: String, version: &Version) {
+    let known: &mut Known = saved.known.entry(name).or_default();
+    known.hashes.extend(version.hashes.iter().cloned());
+    if known.hashes.len() > HASHES_MAX {
+        known.hashes.clone_from(&version.hashes);
     }
 }
 
