@@ -5,6 +5,7 @@
 
 mod cell;
 mod code;
+mod cohort;
 mod collect;
 mod family;
 mod histogram;
@@ -15,6 +16,7 @@ mod table;
 mod worker;
 
 pub use code::Code;
+pub use cohort::{ANSWER_MAX, Cohort};
 pub use histogram::HistogramTotals;
 pub use outcome::{ErrorClass, Outcome, Side};
 pub use series::{Place, Series, SeriesKey, SeriesShard, Share, Totals};
@@ -160,7 +162,14 @@ impl Metrics {
             .collect()
     }
 
-    /// The same apart for each share that a version had lately: what a controller weighs.
+    /// Ends cohorts of requests that have their answers: [`Metrics::by_share`] tells of no others. To be called before it, and
+    /// by one thread alone.
+    pub fn settle(&self) {
+        self.series.settle(Instant::now());
+    }
+
+    /// The same apart for each share that a version had lately: what a controller weighs. Requests that arrived with one that
+    /// still waits for an answer, or after it, are left out, for [`ANSWER_MAX`] at most.
     #[must_use]
     pub fn by_share(&self) -> Vec<(SeriesKey, Vec<(Share, haldane_wire::Totals)>)> {
         self.series.by_share()

@@ -5,7 +5,7 @@ use crate::answer::Call;
 use crate::body::{BodyError, Progress};
 use crate::endpoint::{Endpoint, InFlight};
 use crate::filters::rate::InFlight as Counted;
-use crate::metrics::{ErrorClass, Outcome, SeriesShard};
+use crate::metrics::{Cohort, ErrorClass, Outcome, SeriesShard};
 use crate::worker::Worker;
 use haldane_routing::spec::Address;
 use http::HeaderMap;
@@ -28,6 +28,7 @@ pub(crate) struct Record {
     pub(crate) log: Option<Box<Entry>>,
     ended: bool,
     series: Rc<SeriesShard>,
+    arrived: Cohort,
     begun: Instant,
     worker: Rc<Worker>,
 }
@@ -35,7 +36,7 @@ pub(crate) struct Record {
 impl Record {
     /// On the heap, for it goes with the answer through many hands.
     pub(crate) fn begin(worker: &Rc<Worker>, series: Rc<SeriesShard>, begun: Instant) -> Box<Self> {
-        series.begin();
+        let arrived = series.begin();
         Box::new(Self {
             status: 0,
             bytes_out: 0,
@@ -49,6 +50,7 @@ impl Record {
             log: None,
             ended: false,
             series,
+            arrived,
             begun,
             worker: worker.clone(),
         })
@@ -90,8 +92,8 @@ impl Record {
 
     /// The request goes on under another account of the same version, because something else decided.
     pub(crate) fn moves_to(&mut self, series: Rc<SeriesShard>, by: &'static str) {
-        series.begin();
-        std::mem::replace(&mut self.series, series).withdraw();
+        let arrived = std::mem::replace(&mut self.arrived, series.begin());
+        std::mem::replace(&mut self.series, series).withdraw(arrived);
         if let Some(log) = &mut self.log {
             log.by = by;
         }
@@ -101,7 +103,15 @@ impl Record {
     pub(crate) fn head(&mut self, status: u16, whole: bool) {
         self.status = status;
         self.whole = whole;
+        self.answer();
         self.head_after = Some(self.begun.elapsed());
+    }
+
+    /// The first head is the answer that others wait for.
+    fn answer(&self) {
+        if self.head_after.is_none() {
+            self.series.answered(self.arrived);
+        }
     }
 
     /// gRPC tells its outcome behind the body.
@@ -120,6 +130,7 @@ impl Record {
     }
 
     fn close(&mut self) {
+        self.answer();
         let at_once = self.head_after.filter(|_| self.whole && self.ended);
         let outcome = Outcome {
             status: self.status,
@@ -132,7 +143,7 @@ impl Record {
                 .map_or(self.request_bytes, |progress| progress.bytes()),
             bytes_out: self.bytes_out,
         };
-        self.series.finish(&outcome);
+        self.series.finish(self.arrived, &outcome);
         if let Some(entry) = self.log.take() {
             self.worker.log(*entry, &outcome);
         }

@@ -112,6 +112,7 @@ impl World {
         &self,
         service: &str,
     ) -> Vec<(SeriesKey, Vec<(Share, haldane_wire::Totals)>)> {
+        self.proxy.metrics().settle();
         let mut counted = self.proxy.metrics().by_share();
         counted.retain(|(key, _)| key.ingress == service);
         counted

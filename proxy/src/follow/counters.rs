@@ -14,6 +14,7 @@ pub(super) struct Told {
 impl Told {
     /// Series that moved since they were told last, `series_max` at most; the others are told the next time.
     pub(super) fn moved(&mut self, metrics: &Metrics, series_max: usize) -> Vec<Series> {
+        metrics.settle();
         let before = std::mem::take(&mut self.finished);
         let mut moved = Vec::new();
         // What is not kept any more is forgotten here too.
@@ -83,12 +84,16 @@ mod tests {
         let shard = metrics
             .series(&key, &Place::default())
             .shard(Share { weight, period }, 0);
-        shard.begin();
-        shard.finish(&Outcome {
-            status: 500,
-            total: Duration::from_millis(3),
-            ..Outcome::default()
-        });
+        let cohort = shard.begin();
+        shard.answered(cohort);
+        shard.finish(
+            cohort,
+            &Outcome {
+                status: 500,
+                total: Duration::from_millis(3),
+                ..Outcome::default()
+            },
+        );
     }
 
     #[track_caller]

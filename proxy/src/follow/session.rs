@@ -11,7 +11,7 @@ use haldane_wire::{Fault, Generation, MESSAGE_BYTES_MAX, SERIES_PER_MESSAGE_MAX,
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
@@ -21,6 +21,10 @@ const MESSAGES_MAX: usize = 16;
 
 /// How often counters are sent.
 const COUNTERS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long answers to requests that arrived before may take to be sent with them. Most take less, and what is not there by
+/// then is told a second later.
+const ANSWERS_WAIT: Duration = Duration::from_millis(50);
 
 /// How long the controller may take to let us in.
 const WELCOME_MAX: Duration = Duration::from_secs(10);
@@ -86,6 +90,7 @@ impl Session<'_> {
     async fn run(mut self) -> Ended {
         let mut ticks = tokio::time::interval(COUNTERS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut count_at = None;
         loop {
             let next = tokio::select! {
                 heard = self.hears.message() => match heard {
@@ -93,7 +98,16 @@ impl Session<'_> {
                     Ok(None) => Err(Ended::ByController("it is over".to_owned())),
                     Err(status) => Err(Ended::ByController(said_in(&status))),
                 },
-                _ = ticks.tick() => self.count(),
+                _ = ticks.tick() => {
+                    // Who arrives from now on is not waited for.
+                    self.applier.proxy().metrics().settle();
+                    count_at = Some(Instant::now() + ANSWERS_WAIT);
+                    Ok(())
+                }
+                () = until(count_at) => {
+                    count_at = None;
+                    self.count()
+                }
             };
             if let Err(ended) = next {
                 return self.leave(ended).await;
@@ -171,6 +185,14 @@ impl Session<'_> {
             let _ = tokio::time::timeout(FAREWELL_MAX, over).await;
         }
         ended
+    }
+}
+
+/// Waits until then; for ever where there is no time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

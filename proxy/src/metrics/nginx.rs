@@ -161,12 +161,15 @@ mod tests {
             path: "/cart".to_owned(),
         };
         let shard = metrics.series(&key, &place).shard(Share::default(), 0);
-        shard.begin();
-        shard.finish(&Outcome {
-            status,
-            total: Duration::from_millis(ms),
-            ..Outcome::default()
-        });
+        let cohort = shard.begin();
+        shard.finish(
+            cohort,
+            &Outcome {
+                status,
+                total: Duration::from_millis(ms),
+                ..Outcome::default()
+            },
+        );
     }
 
     /// The lines of one metric without what they all have in common.

@@ -3,6 +3,7 @@
 
 use super::cell::{Cell, Own};
 use super::code::{Code, CodeCells};
+use super::cohort::{Clock, Cohort, SIDES};
 use super::histogram::{HistogramCells, HistogramTotals};
 use super::outcome::{ErrorClass, Outcome};
 use haldane_wire::{Outcome as Judgement, Totals as Told};
@@ -74,17 +75,28 @@ pub struct Share {
 #[derive(Debug)]
 pub struct Series {
     workers: usize,
+    /// That of its rule.
+    clock: Arc<Clock>,
     shares: Mutex<Shares>,
 }
 
 #[derive(Debug, Default)]
 struct Shares {
     /// The latest last.
-    kept: Vec<(Share, Shards)>,
+    kept: Vec<Kept>,
     /// What was counted under shares while they were kept, before they were not.
     past: Totals,
     /// The same as the controller is told it, share by share.
     earlier: Vec<(Share, Told)>,
+}
+
+/// A share that workers count at.
+#[derive(Debug)]
+struct Kept {
+    share: Share,
+    shards: Shards,
+    /// What may be told of each side.
+    told: [Told; SIDES],
 }
 
 /// A shard for each worker.
@@ -96,18 +108,27 @@ struct Shard {
     begun: Cell,
     finished: Cell,
     codes: CodeCells,
-    judged: [Cell; Judgement::ALL.len()],
+    sides: [SideCells; SIDES],
     errors: [Cell; ErrorClass::ALL.len()],
-    total: HistogramCells,
     head: HistogramCells,
     bytes_in: Cell,
     bytes_out: Cell,
 }
 
+/// What a rollout weighs, of every other cohort.
+#[derive(Debug, Default)]
+struct SideCells {
+    asked: Cell,
+    answered: Cell,
+    judged: [Cell; Judgement::ALL.len()],
+    total: HistogramCells,
+}
+
 impl Series {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize, clock: Arc<Clock>) -> Self {
         Self {
             workers: workers.max(1),
+            clock,
             shares: Mutex::default(),
         }
     }
@@ -117,13 +138,16 @@ impl Series {
     pub fn shard(&self, share: Share, worker: usize) -> SeriesShard {
         let mut shares = self.lock();
         let place = shares.place(share, self.workers);
-        let shards = &shares.kept[place].1;
-        SeriesShard(Arc::clone(&shards[worker.min(shards.len() - 1)]))
+        let shards = &shares.kept[place].shards;
+        SeriesShard {
+            cells: Arc::clone(&shards[worker.min(shards.len() - 1)]),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     /// Whether a worker holds a shard and may still count.
     pub(super) fn is_held(&self) -> bool {
-        self.lock().kept.iter().any(|(_, shards)| is_held(shards))
+        self.lock().kept.iter().any(|kept| is_held(&kept.shards))
     }
 
     pub(super) fn totals(&self) -> Totals {
@@ -132,16 +156,38 @@ impl Series {
         shares
             .kept
             .iter()
-            .for_each(|(_, shards)| totals.add_all(shards));
+            .for_each(|kept| totals.add_all(&kept.shards));
         totals
     }
 
-    /// What was counted at each share there ever was. Their sum is all that was counted.
+    /// Requests of one side that wait for an answer.
+    pub(super) fn waiting(&self, side: usize) -> u64 {
+        let shares = self.lock();
+        let shards = shares.kept.iter().flat_map(|kept| &kept.shards);
+        let waiting = |shard: &Arc<Own<Shard>>| {
+            let side = &shard.0.sides[side];
+            // `answered` first: who is answered between the two reads then waits, and nobody is there less than not at all.
+            let answered = side.answered.get();
+            side.asked.get().saturating_sub(answered)
+        };
+        shards.map(waiting).sum()
+    }
+
+    /// What was counted on one side may be told.
+    pub(super) fn tell(&self, side: usize) {
+        for kept in &mut self.lock().kept {
+            let sides = kept.shards.iter().map(|shard| &shard.0.sides[side]);
+            kept.told[side] = told(sides);
+        }
+    }
+
+    /// What may be told of each share there ever was. Their sum is all that was counted, but for cohorts that are open.
     pub(super) fn by_share(&self) -> Vec<(Share, Told)> {
         let shares = self.lock();
         let mut all = shares.earlier.clone();
-        for (share, shards) in &shares.kept {
-            add_told(&mut all, *share, &Totals::of(shards).told());
+        for kept in &shares.kept {
+            let told = kept.told.iter().sum();
+            add_told(&mut all, kept.share, &told);
         }
         all
     }
@@ -155,7 +201,7 @@ impl Series {
 impl Shares {
     /// Where a share is kept, made where it is not.
     fn place(&mut self, share: Share, workers: usize) -> usize {
-        if let Some(place) = self.kept.iter().position(|(kept, _)| *kept == share) {
+        if let Some(place) = self.kept.iter().position(|kept| kept.share == share) {
             return place;
         }
         // Requests that last for hours hold all of them, or there were too many: what is new counts at no share rather than
@@ -169,32 +215,38 @@ impl Shares {
     /// Whether a share is known, or there is room to know it.
     fn has_known(&self, share: Share) -> bool {
         let is_earlier = |share: &Share| self.earlier.iter().any(|(known, _)| known == share);
-        let kept = self.kept.iter().map(|(kept, _)| kept);
+        let kept = self.kept.iter().map(|kept| &kept.share);
         let known = self.earlier.len() + kept.filter(|kept| !is_earlier(kept)).count();
         known < SHARES_KNOWN_MAX || is_earlier(&share)
     }
 
     fn place_of_none(&mut self, workers: usize) -> usize {
         let none = Share::default();
-        let place = self.kept.iter().position(|(kept, _)| *kept == none);
+        let place = self.kept.iter().position(|kept| kept.share == none);
         place.unwrap_or_else(|| self.push(none, workers))
     }
 
     fn push(&mut self, share: Share, workers: usize) -> usize {
         let shards = (0..workers).map(|_| Arc::default()).collect();
-        self.kept.push((share, shards));
+        self.kept.push(Kept {
+            share,
+            shards,
+            told: <[Told; SIDES]>::default(),
+        });
         self.kept.len() - 1
     }
 
     /// Adds the oldest share that nobody counts under to the past; `false` where all are held.
     fn forget_one(&mut self) -> bool {
-        let place = self.kept.iter().position(|(_, shards)| !is_held(shards));
+        let place = self.kept.iter().position(|kept| !is_held(&kept.shards));
         let Some(place) = place else {
             return false;
         };
-        let (share, shards) = self.kept.remove(place);
+        let Kept { share, shards, .. } = self.kept.remove(place);
         self.past.add_all(&shards);
-        add_told(&mut self.earlier, share, &Totals::of(&shards).told());
+        // Nobody waits at it, so all of it may be told.
+        let sides = shards.iter().flat_map(|shard| &shard.0.sides);
+        add_told(&mut self.earlier, share, &told(sides));
         true
     }
 }
@@ -206,6 +258,20 @@ fn add_told(all: &mut Vec<(Share, Told)>, share: Share, told: &Told) {
     }
 }
 
+/// What the controller is told of these.
+fn told<'s>(sides: impl Iterator<Item = &'s SideCells>) -> Told {
+    let (mut told, mut duration) = (Told::default(), HistogramTotals::default());
+    for side in sides {
+        for (sum, cell) in told.outcomes.iter_mut().zip(&side.judged) {
+            *sum += cell.get();
+        }
+        duration.add(&side.total);
+    }
+    told.latency = *duration.buckets();
+    told.latency_sum_ns = duration.sum_ns();
+    told
+}
+
 fn is_held(shards: &Shards) -> bool {
     shards.iter().any(|shard| Arc::strong_count(shard) > 1)
 }
@@ -215,32 +281,49 @@ fn is_held(shards: &Shards) -> bool {
 /// Every [`SeriesShard::begin`] is followed by exactly one [`SeriesShard::finish`] or [`SeriesShard::withdraw`] on the
 /// same thread.
 #[derive(Clone, Debug)]
-pub struct SeriesShard(Arc<Own<Shard>>);
+pub struct SeriesShard {
+    cells: Arc<Own<Shard>>,
+    clock: Arc<Clock>,
+}
 
 impl SeriesShard {
-    /// A request was assigned to this series.
-    pub fn begin(&self) {
-        self.0.0.begun.add(1);
+    /// A request was assigned to this series. What comes of it is told with what arrived then.
+    pub fn begin(&self) -> Cohort {
+        let (shard, cohort) = (&self.cells.0, self.clock.now());
+        shard.begun.add(1);
+        shard.sides[cohort.side()].asked.add(1);
+        cohort
     }
 
-    /// It goes on under another series, and does not count here.
-    pub fn withdraw(&self) {
-        self.0.0.begun.decrement();
+    /// It goes on under another series, without an answer yet, and does not count here.
+    pub fn withdraw(&self, cohort: Cohort) {
+        self.cells.0.begun.decrement();
+        self.answered(cohort);
+    }
+
+    /// Its answer begins, whatever becomes of the rest; to be told once.
+    pub fn answered(&self, cohort: Cohort) {
+        // A cohort that is over does not wait for it.
+        if cohort.is_open(self.clock.now()) {
+            self.cells.0.sides[cohort.side()].answered.add(1);
+        }
     }
 
     /// It is over.
-    pub fn finish(&self, outcome: &Outcome) {
-        let shard = &self.0.0;
+    pub fn finish(&self, cohort: Cohort, outcome: &Outcome) {
+        let (shard, now) = (&self.cells.0, self.clock.now());
+        let counts = if cohort.is_open(now) { cohort } else { now };
+        let side = &shard.sides[counts.side()];
         shard.finished.add(1);
         shard.codes.count(outcome.status);
-        shard.judged[outcome.judged() as usize].add(1);
+        side.judged[outcome.judged() as usize].add(1);
         if let Some(error) = outcome.error {
             shard.errors[error.index()].add(1);
         }
         if let Some(head) = outcome.head {
             shard.head.observe(head);
         }
-        shard.total.observe(outcome.total);
+        side.total.observe(outcome.total);
         shard.bytes_in.add(outcome.bytes_in);
         shard.bytes_out.add(outcome.bytes_out);
     }
@@ -295,21 +378,6 @@ impl Totals {
         self.errors[class.index()]
     }
 
-    fn of(shards: &Shards) -> Self {
-        let mut totals = Self::default();
-        totals.add_all(shards);
-        totals
-    }
-
-    /// What of it the controller is told.
-    fn told(&self) -> Told {
-        Told {
-            outcomes: self.judged,
-            latency: *self.duration.buckets(),
-            latency_sum_ns: self.duration.sum_ns(),
-        }
-    }
-
     fn add_all(&mut self, shards: &Shards) {
         shards.iter().for_each(|shard| self.add(&shard.0));
     }
@@ -319,11 +387,13 @@ impl Totals {
         self.finished += shard.finished.get();
         self.begun += shard.begun.get();
         shard.codes.add_to(&mut self.codes);
-        let sums = self.judged.iter_mut().chain(&mut self.errors);
-        for (sum, cell) in sums.zip(shard.judged.iter().chain(&shard.errors)) {
-            *sum += cell.get();
+        for side in &shard.sides {
+            let sums = self.judged.iter_mut().zip(&side.judged);
+            sums.for_each(|(sum, cell)| *sum += cell.get());
+            self.duration.add(&side.total);
         }
-        self.duration.add(&shard.total);
+        let sums = self.errors.iter_mut().zip(&shard.errors);
+        sums.for_each(|(sum, cell)| *sum += cell.get());
         self.head.add(&shard.head);
         self.bytes_in = self.bytes_in.wrapping_add(shard.bytes_in.get());
         self.bytes_out = self.bytes_out.wrapping_add(shard.bytes_out.get());
@@ -340,22 +410,26 @@ mod tests {
 
     fn work(shard: &SeriesShard, worker: u16) {
         for turn in 0..EACH {
-            shard.begin();
-            shard.finish(&Outcome {
-                status: 200 + 100 * (turn % 4),
-                error: (turn % 10 == 0).then_some(ErrorClass::ALL[usize::from(worker)]),
-                head: (turn % 2 == 0).then_some(Duration::from_millis(1)),
-                total: Duration::from_millis(2),
-                bytes_in: 1,
-                bytes_out: u64::from(worker),
-            });
+            let cohort = shard.begin();
+            shard.answered(cohort);
+            shard.finish(
+                cohort,
+                &Outcome {
+                    status: 200 + 100 * (turn % 4),
+                    error: (turn % 10 == 0).then_some(ErrorClass::ALL[usize::from(worker)]),
+                    head: (turn % 2 == 0).then_some(Duration::from_millis(1)),
+                    total: Duration::from_millis(2),
+                    bytes_in: 1,
+                    bytes_out: u64::from(worker),
+                },
+            );
         }
         shard.begin();
     }
 
     #[test]
     fn what_threads_count_is_added_up_exactly() {
-        let series = Series::new(WORKERS.into());
+        let series = Series::new(WORKERS.into(), Arc::default());
         std::thread::scope(|scope| {
             for worker in 0..WORKERS {
                 let shard = series.shard(Share::default(), worker.into());
@@ -382,7 +456,7 @@ mod tests {
 
     #[test]
     fn a_series_is_held_while_a_shard_is() {
-        let series = Series::new(2);
+        let series = Series::new(2, Arc::default());
         assert!(!series.is_held());
         let shard = series.shard(Share::default(), 7);
         assert!(series.is_held());
@@ -397,15 +471,20 @@ mod tests {
 
     fn count_at(series: &Series, weight: u64) -> SeriesShard {
         let shard = series.shard(of(weight), 0);
-        shard.begin();
-        shard.finish(&Outcome {
-            status: 200,
-            ..Outcome::default()
-        });
+        let cohort = shard.begin();
+        shard.answered(cohort);
+        shard.finish(
+            cohort,
+            &Outcome {
+                status: 200,
+                ..Outcome::default()
+            },
+        );
         shard
     }
 
     fn kept(series: &Series) -> Vec<(u64, u64)> {
+        (0..SIDES).for_each(|side| series.tell(side));
         let shares = series.by_share().into_iter();
         shares
             .map(|(share, told)| (share.weight, told.requests()))
@@ -414,7 +493,7 @@ mod tests {
 
     #[test]
     fn shares_are_counted_apart_and_added_up_together() {
-        let series = Series::new(2);
+        let series = Series::new(2, Arc::default());
         for weight in [10, 25, 10] {
             count_at(&series, weight);
         }
@@ -424,7 +503,7 @@ mod tests {
 
     #[test]
     fn old_shares_keep_what_was_counted_and_go_on_from_there() {
-        let series = Series::new(1);
+        let series = Series::new(1, Arc::default());
         for weight in (1..=9).chain([2, 9, 2]) {
             count_at(&series, weight);
         }
@@ -451,7 +530,7 @@ mod tests {
 
     #[test]
     fn what_is_told_of_a_share_never_shrinks_and_sums_are_true() {
-        let series = Series::new(1);
+        let series = Series::new(1, Arc::default());
         let mut before = std::collections::HashMap::new();
         for turn in 0..1_000_u64 {
             count_at(&series, 1 + turn * 7 % 150);
@@ -470,7 +549,7 @@ mod tests {
 
     #[test]
     fn what_finds_all_shares_held_counts_at_none() {
-        let series = Series::new(1);
+        let series = Series::new(1, Arc::default());
         let held: Vec<SeriesShard> = (1..=6).map(|weight| count_at(&series, weight)).collect();
         assert_eq!(kept(&series), [(1, 1), (2, 1), (3, 1), (4, 1), (0, 2)]);
         assert_eq!(series.totals().finished, held.len() as u64);

@@ -39,16 +39,19 @@ fn a_request_is_rendered_under_every_name() {
     let shard = metrics
         .series(&key("canary"), &Place::default())
         .shard(Share::default(), 1);
+    let cohort = shard.begin();
     shard.begin();
-    shard.begin();
-    shard.finish(&Outcome {
-        status: 504,
-        error: Some(ErrorClass::ResponseTimeout),
-        head: Some(Duration::from_millis(1)),
-        total: Duration::from_millis(1_500),
-        bytes_in: 12,
-        bytes_out: 34,
-    });
+    shard.finish(
+        cohort,
+        &Outcome {
+            status: 504,
+            error: Some(ErrorClass::ResponseTimeout),
+            head: Some(Duration::from_millis(1)),
+            total: Duration::from_millis(1_500),
+            bytes_in: 12,
+            bytes_out: 34,
+        },
+    );
     let samples = parse(&metrics.render());
     let labels = r#"namespace="shop",ingress="web",rule="shop/web \"a\\b\"\n/cart",service="cart",version="canary",canary="shop-next-80",by="split""#;
     for (name, more, expected) in [

@@ -2,6 +2,7 @@
 
 use crate::release::{Release, until_phase, until_standing};
 use haldane_rollout::{Phase, Reason};
+use haldane_tests::plane::until;
 use haldane_tests::scale::scaled;
 use serde_json::json;
 use std::time::Duration;
@@ -88,6 +89,36 @@ pub(crate) async fn a_total_outage_is_off_within_seconds() -> anyhow::Result<()>
     took.sort_unstable();
     let median: Duration = took[took.len() / 2];
     println!("off after {took:.1?}, median {median:.1?}");
+    Ok(())
+}
+
+pub(crate) async fn what_fails_fast_beside_what_fails_slowly_is_not_blamed() -> anyhow::Result<()> {
+    let steps = json!({ "haldane.dev/rollout": "auto", "haldane.dev/steps": "10,100", "haldane.dev/step-interval": "1h" });
+    let (release, controller) = Release::begin("rollout-order", steps).await?;
+    // Both fail for the same reason, stable after its timeout.
+    let slow = [
+        "--fail-every",
+        "1",
+        "--slow-every",
+        "1",
+        "--slow-ms",
+        "4000",
+    ];
+    release.deploy("1", &slow).await?;
+    until("the outage", || async {
+        let asked = release.asking(1).times(2).await;
+        Ok((asked.all().iter().all(|asked| asked.version().is_none())).then_some(()))
+    })
+    .await?;
+    let load = release.load(50);
+    release.deploy("2", &["--fail-every", "1"]).await?;
+    let known = until_standing(&controller, "both outages", "2", |standing| {
+        standing.phase == Phase::Aborted
+            || standing.canary_figures.errors >= 20 && standing.stable_figures.errors >= 20
+    });
+    let known = known.await?;
+    anyhow::ensure!(known.phase == Phase::Climbing, "{known:?}");
+    load.stop().await?;
     Ok(())
 }
 

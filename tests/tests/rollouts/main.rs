@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     place::main(&cluster_tests![
         decisions::a_good_release_is_promoted_and_a_bad_one_aborted,
         decisions::a_total_outage_is_off_within_seconds,
+        decisions::what_fails_fast_beside_what_fails_slowly_is_not_blamed,
         decisions::a_slow_release_is_caught_and_the_threshold_named,
         decisions::without_traffic_it_waits_and_says_for_what,
         orders::every_order_is_heeded_and_told,
