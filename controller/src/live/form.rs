@@ -5,7 +5,7 @@
 
 use super::name::{Kind, ObjectName};
 use crate::annotations::HALDANE;
-use crate::annotations::rollout::EVIDENCE;
+use crate::annotations::rollout::{EVIDENCE, STATE};
 use crate::objects::Kept;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
@@ -40,6 +40,40 @@ impl Form {
             Self::Pod(object) => &object.metadata,
             Self::Secret(object) => &object.metadata,
         }
+    }
+
+    fn metadata_mut(&mut self) -> &mut ObjectMeta {
+        match self {
+            Self::Ingress(object) => &mut object.metadata,
+            Self::IngressClass(object) => &mut object.metadata,
+            Self::Service(object) => &mut object.metadata,
+            Self::EndpointSlice(object) => &mut object.metadata,
+            Self::Pod(object) => &mut object.metadata,
+            Self::Secret(object) => &mut object.metadata,
+        }
+    }
+
+    /// An earlier form with what was decided about it since: an object that is held must not give an aborted version back
+    /// what it had when the object was last valid. Nothing changes where the object is not there.
+    pub(crate) fn with_decisions_of(mut self, present: Option<&ObjectMeta>) -> Self {
+        let key = format!("{HALDANE}{STATE}");
+        let Some(present) = present else {
+            return self;
+        };
+        let state = present.annotations.as_ref().and_then(|all| all.get(&key));
+        let annotations = &mut self.metadata_mut().annotations;
+        match state {
+            Some(state) => {
+                let all = annotations.get_or_insert_default();
+                all.insert(key, state.clone());
+            }
+            None => {
+                if let Some(all) = annotations {
+                    all.remove(&key);
+                }
+            }
+        }
+        self
     }
 
     pub(crate) fn name(&self) -> ObjectName {
@@ -183,6 +217,21 @@ mod tests {
         ingress.metadata.resource_version = Some(version.to_owned());
         ingress.metadata.annotations = Some(annotations.collect());
         ingress
+    }
+
+    #[test]
+    fn an_earlier_form_has_what_was_decided_since() {
+        let key = "haldane.dev/rollout-state";
+        let held = || ingress(&[(key, "50 %"), ("haldane.dev/weights", "a=1")], "7").form();
+        let state = |form: &Form| form.metadata().annotations.as_ref()?.get(key).cloned();
+        let with = |present: Option<&Ingress>| {
+            let present = present.map(|present| &present.metadata);
+            state(&held().with_decisions_of(present))
+        };
+        let aborted = ingress(&[(key, "aborted")], "8");
+        assert_eq!(with(Some(&aborted)).as_deref(), Some("aborted"));
+        assert_eq!(with(Some(&ingress(&[], "9"))), None);
+        assert_eq!(with(None).as_deref(), Some("50 %"));
     }
 
     #[test]

@@ -96,7 +96,11 @@ impl LastGood {
     ) -> Built {
         let paused: Vec<_> = waiting
             .iter()
-            .map(|name| store.swap(name, self.earlier(name)))
+            .map(|name| {
+                let earlier = self.earlier(name);
+                let earlier = earlier.map(|form| form.with_decisions_of(store.metadata(name)));
+                store.swap(name, earlier)
+            })
             .collect();
         let first = say.translate(store);
         self.faulty = faulty(&first.problems);
@@ -162,7 +166,10 @@ impl LastGood {
 fn put_all(store: &mut Store, forms: &BTreeMap<ObjectName, Form>) -> Vec<Undo> {
     forms
         .iter()
-        .map(|(name, form)| store.swap(name, Some(form.clone())))
+        .map(|(name, form)| {
+            let form = form.clone().with_decisions_of(store.metadata(name));
+            store.swap(name, Some(form))
+        })
         .collect()
 }
 
