@@ -14,6 +14,8 @@ pub(crate) struct Release {
     pub(crate) label: Option<String>,
     /// Whether the pod of every ready endpoint is known, so that no version is missing or has a wrong name.
     pub(crate) settled: bool,
+    /// Whether the object says what was decided.
+    pub(crate) recorded: bool,
     /// Whether a canary Ingress asks: then its Service's version is to be released from the first sight on.
     pub(crate) by_canary: bool,
     /// The versions that could be released, by name.

@@ -59,6 +59,7 @@ impl Play {
             plan: Arc::new(plan.expect("sound").expect("asked for")),
             label: Some("version".to_owned()),
             settled: self.settled,
+            recorded: true,
             by_canary: self.by_canary,
             versions: self
                 .there
@@ -166,7 +167,7 @@ impl Play {
     /// What a controller that takes over finds written.
     fn crash(&mut self) {
         let rollout = self.rollout.take().expect("it began");
-        let written = serde_json::to_string(&(&rollout.saved, &rollout.seen.bounded(|_| true)));
+        let written = serde_json::to_string(&(&rollout.saved, &rollout.seen.bounded(64, |_| true)));
         let (saved, seen) =
             serde_json::from_str(&written.expect("it can be written")).expect("it can be read");
         let read = Rollout { saved, seen };

@@ -10,6 +10,7 @@ use crate::decided::ReleaseKey;
 use crate::places::Place;
 use crate::problem::{Refused, Subject};
 use crate::release::{self, Release, Version};
+use crate::rollouts::saved::Saved;
 use crate::service::Resolved;
 use crate::shares::{self, Parts};
 use crate::versions::Group;
@@ -66,6 +67,7 @@ impl Maker<'_, '_> {
             plan: self.plan(asked),
             label: main.label.clone(),
             settled: main.settled,
+            recorded: recorded(asked, &main.service),
             by_canary: false,
             versions: versions.map(version).collect(),
             first: stable.unwrap_or_default(),
@@ -86,6 +88,7 @@ impl Maker<'_, '_> {
                 plan: self.plan(asked),
                 label: resolved.label.clone(),
                 settled: resolved.settled,
+                recorded: recorded(asked, &resolved.service),
                 by_canary: true,
                 versions: youngest(&resolved.groups)
                     .map(version)
@@ -119,6 +122,12 @@ impl Maker<'_, '_> {
         };
         self.scene.decided.named(split, service)
     }
+}
+
+/// Whether what was decided stands in the object that asks.
+fn recorded(asked: &Asked, service: &str) -> bool {
+    let text = asked.state.as_deref();
+    text.is_some_and(|text| Saved::read(text, service).is_some())
 }
 
 fn version(group: &Group) -> (String, Version) {

@@ -80,8 +80,10 @@ impl Flight {
             return;
         }
         let grown = next.seen != self.rollout.seen && self.is_under_way();
+        // Somebody may have put another form of the whole object in the place of the one with our annotations.
+        let lost = !release.recorded;
         let old = self.written.elapsed() >= WRITTEN_AGE_MAX;
-        self.unwritten |= moved || (grown && old);
+        self.unwritten |= moved || ((grown || lost) && old);
         self.wanted = None;
         self.rollout = next;
         self.notices.extend(notices);
