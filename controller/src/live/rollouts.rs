@@ -16,7 +16,7 @@ use super::keeper::Outcome;
 use super::lease::Leadership;
 use super::metrics::{Metrics, Written};
 use super::name::{Kind, ObjectName};
-use super::write::Call;
+use super::write::{Call, CallError};
 use crate::decided::{Decided, ReleaseKey};
 use crate::push::{Heard, Publisher};
 use crate::release::{Release, Releases};
@@ -26,10 +26,12 @@ use calls::{Calls, Subject};
 use deployment::{Cleaner, Job};
 use errands::{Back, Errands};
 use flight::Flight;
+use futures_util::future::join_all;
 use haldane_rollout::Decision;
 use haldane_rollout::report::RolloutReport;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use record::{Entry, Record};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -47,6 +49,13 @@ const NOTICES_MAX: usize = 1_000;
 
 /// How many Events are written before the next look.
 const NOTICES_AT_ONCE: usize = 5;
+
+/// How long writing a decision or an Event may take. It is over before another controller may lead, and what hangs does not
+/// hold up the decisions about others for long.
+const WRITE_MAX: Duration = Duration::from_secs(2);
+
+/// How many objects are written at once.
+const WRITES_AT_ONCE: usize = 32;
 
 /// Where all rollouts stand.
 pub(crate) type Reports = Arc<Vec<RolloutReport>>;
@@ -71,12 +80,47 @@ struct Deck {
     /// The term in which all of this was read.
     term: Option<u64>,
     flights: BTreeMap<ReleaseKey, Flight>,
+    /// What is written at each object, as far as it is known.
+    records: BTreeMap<ObjectName, Record>,
     decided: Decided,
     notices: VecDeque<Told>,
     errands: Errands,
 }
 
+/// What is to be written at one object.
+struct Next {
+    object: ObjectName,
+    uid: String,
+    record: Record,
+}
+
 impl Deck {
+    /// All rollouts of an object as they are to be written.
+    fn next(&self, object: &ObjectName, there: &HashSet<&str>) -> Next {
+        let ours = self.flights.iter();
+        let ours = ours.filter(|(_, flight)| flight.object == *object);
+        let entries = ours.clone().map(|(key, flight)| Entry {
+            service: &key.service,
+            rollout: flight.due().unwrap_or(&flight.rollout),
+        });
+        let entries: Vec<_> = entries.collect();
+        let before = self.records.get(object).cloned().unwrap_or_default();
+        let mut uids = ours.map(|(_, flight)| flight.uid.clone());
+        Next {
+            object: object.clone(),
+            uid: uids.next().unwrap_or_default(),
+            record: before.with(&entries, |instance| there.contains(instance)),
+        }
+    }
+
+    /// What was due at an object is written.
+    fn wrote(&mut self, object: ObjectName, record: Record) {
+        let ours = self.flights.values_mut();
+        let ours = ours.filter(|flight| flight.object == object);
+        ours.for_each(Flight::wrote);
+        self.records.insert(object, record);
+    }
+
     /// Takes in what came of calls.
     fn hear(&mut self) {
         for back in self.errands.back() {
@@ -196,37 +240,54 @@ impl Pilot {
             releases.contains_key(key) && uid(&flight.object) == Some(&flight.uid)
         };
         deck.flights.retain(stays);
+        deck.records
+            .retain(|object, _| outcome.parts.contains_key(object));
         self.calls
             .retain(deck.flights.values().map(|flight| &flight.object));
         for (key, release) in releases.iter() {
-            if !deck.flights.contains_key(key)
-                && let Some(flight) = self.meet(key, release).await
-            {
-                deck.flights.insert(key.clone(), flight);
+            if deck.flights.contains_key(key) {
+                continue;
+            }
+            match self.meet(deck, key, release).await {
+                Ok(flight) => deck
+                    .flights
+                    .extend(flight.map(|flight| (key.clone(), flight))),
+                Err(error) => {
+                    tracing::warn!(object = key.object, %error, "what was decided cannot be read");
+                    // The next would have to wait as long, and so would all decisions.
+                    if matches!(error, CallError::Slow) {
+                        return;
+                    }
+                }
             }
         }
     }
 
-    /// A rollout that this process has not run yet. `None` if it cannot be known now what was decided.
-    async fn meet(&mut self, key: &ReleaseKey, release: &Release) -> Option<Flight> {
-        // Without a ready pod nobody can say which version is the stable one.
-        if release.versions.is_empty() {
-            return None;
-        }
-        let object: ObjectName = key.object.parse().ok()?;
-        let metadata = match self.call.fresh(&object).await {
-            Ok(metadata) => metadata?,
-            Err(error) => {
-                tracing::warn!(%object, %error, "what was decided cannot be read");
-                return None;
-            }
+    /// A rollout that this process has not run yet. `None` if it cannot be known now which version is the stable one.
+    async fn meet(
+        &self,
+        deck: &mut Deck,
+        key: &ReleaseKey,
+        release: &Release,
+    ) -> Result<Option<Flight>, CallError> {
+        // Without a ready pod nobody can say.
+        let Some(object) = key.object.parse::<ObjectName>().ok() else {
+            return Ok(None);
         };
-        let saved = record::read(&metadata, &key.service);
+        if release.versions.is_empty() {
+            return Ok(None);
+        }
+        let Some(metadata) = self.call.fresh(&object).await? else {
+            return Ok(None);
+        };
+        let record = Record::of(&metadata);
+        let saved = record.rollout(&key.service);
+        deck.records.insert(object.clone(), record);
         if saved.is_none() && !release.settled {
-            return None;
+            return Ok(None);
         }
         let uid = metadata.uid.unwrap_or_default();
-        Some(Flight::new(object, uid, saved, release))
+        Ok(Some(Flight::new(object, uid, saved, release)))
     }
 
     fn heard(&self, releases: &Releases) -> Vec<Heard> {
@@ -262,38 +323,42 @@ impl Pilot {
     /// Writes what is due. An object with several rollouts has all of them written at once.
     async fn write(&mut self, deck: &mut Deck, heard: &[Heard]) {
         let there: HashSet<&str> = heard.iter().map(|heard| heard.instance.as_str()).collect();
-        let due = deck
-            .flights
-            .values()
-            .filter(|flight| flight.due().is_some());
-        let due: Vec<_> = due
-            .map(|flight| (flight.object.clone(), flight.uid.clone()))
-            .collect();
-        for (object, uid) in due {
+        let due = deck.flights.values();
+        let due = due.filter(|flight| flight.due().is_some());
+        let due: BTreeSet<_> = due.map(|flight| flight.object.clone()).collect();
+        let due: Vec<_> = due.into_iter().collect();
+        for some in due.chunks(WRITES_AT_ONCE) {
             if self.leadership.term() != deck.term {
                 return;
             }
-            let ours = deck
-                .flights
-                .iter()
-                .filter(|(_, flight)| flight.object == object);
-            let ours = ours.map(|(key, flight)| {
-                (
-                    key.service.as_str(),
-                    flight.due().unwrap_or(&flight.rollout),
-                )
-            });
-            let applied = record::write(ours, |instance| there.contains(instance));
-            let written = self.call.annotate(&object, &uid, applied).await;
-            self.metrics.wrote("rollout", written);
-            if written == Written::Done {
-                let ours = deck
-                    .flights
-                    .values_mut()
-                    .filter(|flight| flight.object == object);
-                ours.for_each(Flight::wrote);
+            let next = some.iter().map(|object| deck.next(object, &there));
+            let next: Vec<_> = next.collect();
+            let written = join_all(next.iter().map(|next| self.write_one(next))).await;
+            for (next, (written, record)) in next.into_iter().zip(written) {
+                self.metrics.wrote("rollout", written);
+                if written == Written::Done {
+                    deck.wrote(next.object, record);
+                }
             }
         }
+    }
+
+    /// Writes what is known of one object: the decisions without what was seen if the whole is refused.
+    async fn write_one(&self, next: &Next) -> (Written, Record) {
+        let write = async {
+            let (object, uid) = (&next.object, next.uid.as_str());
+            let first = self.call.annotate(object, uid, next.record.applied()).await;
+            if first != Written::Refused {
+                return (first, next.record.clone());
+            }
+            let bare = next.record.clone().without_evidence();
+            (self.call.annotate(object, uid, bare.applied()).await, bare)
+        };
+        let in_time = timeout(WRITE_MAX, write).await;
+        in_time.unwrap_or_else(|_| {
+            tracing::warn!(object = %next.object, "a decision could not be written within {WRITE_MAX:?}");
+            (Written::Failed, next.record.clone())
+        })
     }
 
     /// Begins what is to be done after aborts that are written down.
@@ -363,7 +428,8 @@ impl Pilot {
             let Some(told) = deck.notices.pop_front() else {
                 return;
             };
-            let written = self.call.notice(&told).await;
+            let written = timeout(WRITE_MAX, self.call.notice(&told)).await;
+            let written = written.unwrap_or(Written::Failed);
             self.metrics.wrote("event", written);
             if written == Written::Failed {
                 return deck.notices.push_front(told);

@@ -6,10 +6,6 @@ use haldane_rollout::evidence::Change;
 use haldane_rollout::{Counts, Evidence, Report, Terms, Totals, Trouble};
 use serde::{Deserialize, Serialize};
 
-/// The most processes of proxies whose last word is written down: some 100 bytes for each step of each. One that is
-/// forgotten is heard from anew without being counted twice.
-const INSTANCES_MAX: usize = 64;
-
 /// The evidence, and whether stable is failing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Seen {
@@ -68,11 +64,12 @@ impl Seen {
         report
     }
 
-    /// As it is written down: no larger than an annotation can be.
-    pub(crate) fn bounded(&self, is_there: impl Fn(&str) -> bool) -> Self {
+    /// As it is written down, with the last word of no more than so many processes of proxies: some 100 bytes for each step
+    /// of each.
+    pub(crate) fn bounded(&self, instances: usize, is_there: impl Fn(&str) -> bool) -> Self {
         let mut bounded = self.clone();
         let gone = |instance: &str| !is_there(instance);
-        bounded.evidence.remember_at_most(INSTANCES_MAX, gone);
+        bounded.evidence.remember_at_most(instances, gone);
         bounded
     }
 }

@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -46,7 +47,7 @@ pub(crate) struct Call {
     /// The name of this controller, told in Events.
     identity: String,
     /// What was refused, so that it is logged once.
-    refused: HashSet<&'static str>,
+    refused: Mutex<HashSet<&'static str>>,
 }
 
 impl Call {
@@ -54,12 +55,12 @@ impl Call {
         Self {
             client,
             identity,
-            refused: HashSet::new(),
+            refused: Mutex::default(),
         }
     }
 
     /// Writes the status annotation of an Ingress or a Service.
-    pub(super) async fn status(&mut self, name: &ObjectName, entry: &Entry) -> Written {
+    pub(super) async fn status(&self, name: &ObjectName, entry: &Entry) -> Written {
         let status = json!(entry.status).to_string();
         let annotations = json!({ format!("{HALDANE}{STATUS}"): status });
         let applied = Applied {
@@ -71,12 +72,7 @@ impl Call {
     }
 
     /// Makes these the annotations of an Ingress or a Service that a field manager owns.
-    pub(crate) async fn annotate(
-        &mut self,
-        name: &ObjectName,
-        uid: &str,
-        applied: Applied,
-    ) -> Written {
+    pub(crate) async fn annotate(&self, name: &ObjectName, uid: &str, applied: Applied) -> Written {
         let what = applied.what;
         let result = match name.kind {
             Kind::Ingress => self.apply::<Ingress>(name, uid, applied).await,
@@ -127,7 +123,7 @@ impl Call {
     }
 
     /// Writes where an Ingress is reached.
-    pub(super) async fn addresses(&mut self, name: &ObjectName, gift: &Gift) -> Written {
+    pub(super) async fn addresses(&self, name: &ObjectName, gift: &Gift) -> Written {
         let mut body = body("networking.k8s.io/v1", name, &gift.uid);
         body["status"] = json!({ "loadBalancer": { "ingress": gift.addresses } });
         let how = PatchParams::apply(FIELD_MANAGER).force();
@@ -137,18 +133,18 @@ impl Call {
     }
 
     /// Tells a problem, unless it has been told already.
-    pub(super) async fn event(&mut self, fault: &Fault) -> Written {
+    pub(super) async fn event(&self, fault: &Fault) -> Written {
         let event = events::event(fault, &self.identity, Timestamp::now());
         self.create(&fault.object.namespace, &event).await
     }
 
     /// Tells what happened to a rollout, unless it has been told already.
-    pub(crate) async fn notice(&mut self, told: &Told) -> Written {
+    pub(crate) async fn notice(&self, told: &Told) -> Written {
         let event = told.event(&self.identity, Timestamp::now());
         self.create(&told.object.namespace, &event).await
     }
 
-    async fn create(&mut self, namespace: &str, event: &Event) -> Written {
+    async fn create(&self, namespace: &str, event: &Event) -> Written {
         let api = Api::<Event>::namespaced(self.client.clone(), namespace);
         let result = in_time(api.create(&PostParams::default(), event)).await;
         match result {
@@ -159,14 +155,14 @@ impl Call {
     }
 
     /// Reads a ConfigMap, which may not be there.
-    pub(crate) async fn config_map(&mut self, place: &Place) -> Result<Option<ConfigMap>, Written> {
+    pub(crate) async fn config_map(&self, place: &Place) -> Result<Option<ConfigMap>, Written> {
         let api = Api::<ConfigMap>::namespaced(self.client.clone(), &place.namespace);
         let found = in_time(api.get_opt(&place.name)).await;
         found.map_err(|error| self.judged::<()>("held", Err(error)))
     }
 
     /// Writes one key of a ConfigMap.
-    pub(crate) async fn remember(&mut self, place: &Place, key: &str, text: &str) -> Written {
+    pub(crate) async fn remember(&self, place: &Place, key: &str, text: &str) -> Written {
         let api = Api::<ConfigMap>::namespaced(self.client.clone(), &place.namespace);
         let how = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -177,15 +173,21 @@ impl Call {
         self.judged("held", result)
     }
 
-    fn judged<T>(&mut self, what: &'static str, result: Result<T, CallError>) -> Written {
+    fn judged<T>(&self, what: &'static str, result: Result<T, CallError>) -> Written {
         let Err(error) = result else {
             return Written::Done;
         };
         let written = error.written();
-        if written != Written::Forbidden || self.refused.insert(what) {
+        if written != Written::Forbidden || self.is_new(what) {
             tracing::warn!(what, %error, ?written, "the API server does not do what it is asked");
         }
         written
+    }
+
+    /// Whether this was not refused before.
+    fn is_new(&self, what: &'static str) -> bool {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).insert(what)
     }
 }
 
