@@ -1,7 +1,7 @@
 //! `haldane check`: every fault of the manifests, before anybody applies them.
 
 use crate::load::{self, Loaded, Source};
-use crate::output::Output;
+use crate::output::{Output, counted};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,21 +44,4 @@ fn print_text(loaded: &Loaded) {
         counted(loaded.table.backends.len(), "backend"),
         counted(loaded.problems.len(), "problem")
     );
-}
-
-/// Such as `1 rule` or `2 rules`.
-fn counted(count: usize, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_is_not_many() {
-        let shown = [0, 1, 2].map(|count| counted(count, "rule"));
-        assert_eq!(shown, ["0 rules", "1 rule", "2 rules"]);
-    }
 }

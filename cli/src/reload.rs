@@ -1,6 +1,7 @@
 //! Manifests that change while they are served: a table is replaced whole, or the one in force stays.
 
 use crate::load::{self, Loaded, Source};
+use crate::output::counted;
 use anyhow::Context as _;
 use haldane_proxy::Proxy;
 use haldane_routing::spec::TableSpec;
@@ -110,10 +111,10 @@ impl Reload {
         table: haldane_routing::Table,
         spec: TableSpec,
     ) -> anyhow::Result<()> {
-        let rules = table.rules().len();
+        let rules = counted(table.rules().len(), "rule");
         match proxy.install(Arc::new(table)).await {
             Ok(generation) => {
-                println!("generation {}: {rules} rules in force", generation.0);
+                println!("generation {}: {rules} in force", generation.0);
                 self.in_force = spec;
                 Ok(())
             }

@@ -1,6 +1,7 @@
 //! `haldane serve`: controller and proxy in one process, from manifests in a directory.
 
 use crate::load::{self, Source};
+use crate::output::counted;
 use crate::reload::Reload;
 use crate::signals::Signals;
 use haldane_proxy::{Flags, Proxy};
@@ -65,7 +66,8 @@ fn announce(proxy: &Proxy, rules: usize, generation: u64) {
             println!("{name} on {address}");
         }
     }
-    println!("generation {generation}: {rules} rules in force");
+    let rules = counted(rules, "rule");
+    println!("generation {generation}: {rules} in force");
 }
 
 /// A second signal cuts what the first lets finish.
