@@ -16,13 +16,22 @@ const WAITING_MAX: usize = 32;
 const HOOKS_MAX: usize = 1000;
 /// How often a notice is tried: over the last pause a receiver that restarts is back.
 const TRIES_MAX: u32 = 5;
+/// What calls are for, and what can come of them.
+const OUTCOMES: [(&str, &str); 5] = [
+    ("notice", "done"),
+    ("notice", "failed"),
+    ("notice", "dropped"),
+    ("gate", "open"),
+    ("gate", "closed"),
+];
 
 /// How calls went, by what they were for and what came of them.
 #[derive(Clone, Debug)]
 pub struct Counts(IntCounterVec);
 
 impl Counts {
-    /// Registers them.
+    /// Registers them, each at 0: to Prometheus a counter that appears with its first failure did not grow, and an alert
+    /// would miss that one.
     ///
     /// # Errors
     /// When they are registered already.
@@ -31,6 +40,9 @@ impl Counts {
         let opts = Opts::new("webhooks_total", about);
         let counts = IntCounterVec::new(opts, &["what", "result"])?;
         registry.register(Box::new(counts.clone()))?;
+        for (what, result) in OUTCOMES {
+            counts.with_label_values(&[what, result]).inc_by(0);
+        }
         Ok(Self(counts))
     }
 

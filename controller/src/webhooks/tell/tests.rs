@@ -26,6 +26,16 @@ fn counted(webhooks: &Webhooks, result: &str) -> u64 {
     counts.with_label_values(&["notice", result]).get()
 }
 
+#[test]
+fn every_outcome_is_shown_before_the_first_call() {
+    let registry = Registry::new();
+    Counts::register(&registry).unwrap();
+    let shown = prometheus::TextEncoder::new().encode_to_string(&registry.gather());
+    let shown = shown.unwrap();
+    let zeros = shown.lines().filter(|line| line.ends_with("} 0"));
+    assert_eq!(zeros.count(), OUTCOMES.len(), "{shown}");
+}
+
 #[tokio::test]
 async fn what_may_pass_is_tried_again_and_order_is_kept() {
     // answers, what is heard of the notices a and b
