@@ -56,6 +56,20 @@ impl Certificate {
         Ok(Arc::new(config).into())
     }
 
+    /// A client that trusts this certificate alone and offers these protocols.
+    ///
+    /// # Errors
+    /// When the certificate cannot be trusted.
+    pub fn config(&self, alpn: &[&str]) -> anyhow::Result<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der())?;
+        let mut config = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Ok(config)
+    }
+
     /// A connection to `address` that trusts this certificate alone and offers these protocols.
     ///
     /// # Errors
@@ -65,12 +79,7 @@ impl Certificate {
         address: SocketAddr,
         alpn: &[&str],
     ) -> anyhow::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.der())?;
-        let mut config = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let config = self.config(alpn)?;
         let name = ServerName::try_from(self.name.clone())?;
         let stream = connect(address).await?;
         TlsConnector::from(Arc::new(config))

@@ -4,4 +4,5 @@ mod browser;
 mod curl;
 mod grpc;
 mod http;
+mod tls;
 mod websocket;
