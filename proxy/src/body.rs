@@ -1,8 +1,10 @@
 //! Bodies on their way through: the request's towards the upstream, the response's towards the client.
 
 mod flow;
+mod shared;
 
-pub(crate) use flow::{Body, Flow, Patience};
+pub(crate) use flow::{Body, Patience};
+pub(crate) use shared::Shared;
 
 use crate::limits::Pace;
 use crate::metrics::{ErrorClass, Side};

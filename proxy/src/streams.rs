@@ -4,7 +4,7 @@
 //! from outside, a stream with a closed window, or one that is opened by a byte now and then, would hold its upstream
 //! connection and its buffers for as long as the client likes.
 
-use crate::body::Flow;
+use crate::body::Shared;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use std::time::{Duration, Instant};
 /// about as many as streams are open, which is bounded for each connection.
 #[derive(Default)]
 pub(crate) struct Streams {
-    flows: RefCell<Vec<Weak<RefCell<Flow>>>>,
+    bodies: RefCell<Vec<Weak<RefCell<Shared>>>>,
 }
 
 impl Streams {
     /// Looks after a body from now on.
-    pub(crate) fn watch(&self, flow: &Rc<RefCell<Flow>>) {
-        self.flows.borrow_mut().push(Rc::downgrade(flow));
+    pub(crate) fn watch(&self, body: &Rc<RefCell<Shared>>) {
+        self.bodies.borrow_mut().push(Rc::downgrade(body));
     }
 
     /// Gives up every body whose client took too little for longer than `patience`.
     pub(crate) fn reap(&self, now: Instant, patience: Duration) {
-        let mut flows = self.flows.take();
-        flows.retain(|flow| {
-            let flow = flow.upgrade();
-            flow.inspect(|flow| flow.borrow_mut().look(now, patience))
+        let mut bodies = self.bodies.take();
+        bodies.retain(|body| {
+            let body = body.upgrade();
+            body.inspect(|body| body.borrow_mut().look(now, patience))
                 .is_some()
         });
-        self.flows.borrow_mut().append(&mut flows);
+        self.bodies.borrow_mut().append(&mut bodies);
     }
 }

@@ -1,13 +1,12 @@
 //! The response as hyper's server sends it: bytes are counted, time is kept, the outcome is recorded when it ends.
 
+use super::shared::Shared;
 use super::{Answer, BodyError};
 use crate::answer::Active;
 use crate::clock::Timer;
 use crate::deadline::Deadline;
-use crate::limits::PROGRESS_BYTES;
 use crate::metrics::ErrorClass;
 use crate::record::Record;
-use crate::runtime::Task;
 use crate::streams::Streams;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,7 +15,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::Instant as TimerInstant;
 
 /// A response body.
@@ -25,7 +24,7 @@ pub(crate) struct Body(Place);
 /// A body that somebody looks after from outside is shared with him.
 enum Place {
     Own(Flow),
-    Shared(Rc<RefCell<Flow>>),
+    Shared(Rc<RefCell<Shared>>),
 }
 
 /// An answer on its way to the client.
@@ -36,14 +35,6 @@ pub(crate) struct Flow {
     timer: Option<Timer>,
     active: Option<Active>,
     given_up: Option<ErrorClass>,
-    /// Whether somebody waits for more of it: what is due is due from the upstream then.
-    awaited: bool,
-    /// Bytes that somebody took.
-    taken: u64,
-    /// Since when nobody waits for more, and what was taken then.
-    stuck: Option<(Instant, u64)>,
-    /// Who sends a shared body.
-    sender: Option<Task>,
 }
 
 /// How long an upstream's body may take.
@@ -68,10 +59,6 @@ impl Body {
             timer: None,
             active: None,
             given_up: None,
-            awaited: false,
-            taken: 0,
-            stuck: None,
-            sender: None,
         }))
     }
 
@@ -79,9 +66,9 @@ impl Body {
     pub(crate) fn watched_by(self, streams: &Streams) -> Self {
         match self.0 {
             Place::Own(flow) if !flow.is_over() => {
-                let flow = Rc::new(RefCell::new(flow));
-                streams.watch(&flow);
-                Self(Place::Shared(flow))
+                let shared = Rc::new(RefCell::new(Shared::new(flow)));
+                streams.watch(&shared);
+                Self(Place::Shared(shared))
             }
             place => Self(place),
         }
@@ -103,14 +90,14 @@ impl Body {
     fn with<T>(&mut self, act: impl FnOnce(&mut Flow) -> T) -> T {
         match &mut self.0 {
             Place::Own(flow) => act(flow),
-            Place::Shared(flow) => act(&mut flow.borrow_mut()),
+            Place::Shared(shared) => act(shared.borrow_mut().flow()),
         }
     }
 
     fn see<T>(&self, look: impl FnOnce(&Flow) -> T) -> T {
         match &self.0 {
             Place::Own(flow) => look(flow),
-            Place::Shared(flow) => look(&flow.borrow()),
+            Place::Shared(shared) => look(shared.borrow_mut().flow()),
         }
     }
 }
@@ -129,17 +116,16 @@ impl Patience {
 }
 
 impl Flow {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.awaited = false;
-        let missed = self.given_up.or_else(|| self.patience?.missed());
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let missed = self.given_up.or_else(|| self.missed());
         let polled = match missed {
             Some(class) => Some(Err(BodyError::GivenUp(class))),
             None => match self.answer.poll(cx) {
                 Poll::Ready(polled) => polled,
-                Poll::Pending => {
-                    self.awaited = true;
-                    Some(Err(ready!(self.poll_patience(cx))))
-                }
+                Poll::Pending => Some(Err(ready!(self.poll_patience(cx)))),
             },
         };
         Poll::Ready(self.passes(polled))
@@ -182,10 +168,8 @@ impl Flow {
     }
 
     fn moved(&mut self, frame: &mut Frame<Bytes>) {
-        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-        self.taken += bytes;
-        if let Some(record) = &mut self.record {
-            record.bytes_out += bytes;
+        if let (Some(record), Some(data)) = (&mut self.record, frame.data_ref()) {
+            record.bytes_out += data.len() as u64;
         }
         if let Some(trailers) = frame.trailers_mut() {
             sanitise(trailers, self.record.as_deref_mut());
@@ -214,28 +198,13 @@ impl Flow {
         }
     }
 
-    /// Gives the body up if its client took too little for too long, or the exchange is late and nobody asks.
-    pub(crate) fn look(&mut self, now: Instant, patience: Duration) {
-        if self.awaited {
-            self.stuck = None;
-            return;
-        }
-        let (since, before) = *self.stuck.get_or_insert((now, self.taken));
-        let late = self.patience.and_then(|patience| patience.missed());
-        let is_stuck = now.saturating_duration_since(since) > patience;
-        if let Some(class) = late.or(is_stuck.then_some(ErrorClass::ClientGone)) {
-            self.give_up(class);
-        } else if self.taken - before >= PROGRESS_BYTES {
-            self.stuck = Some((now, self.taken));
-        }
+    /// What the exchange has missed, if it is late.
+    pub(super) fn missed(&self) -> Option<ErrorClass> {
+        self.patience?.missed()
     }
 
-    /// Lets go of the upstream and of the connection's time, and of the stream: its sender, which sleeps until the client
-    /// opens a window, is ended, by which the stream is reset. Whoever asks still learns that there is no end.
-    fn give_up(&mut self, class: ErrorClass) {
-        if let Some(sender) = self.sender.take() {
-            sender.end();
-        }
+    /// Lets go of the upstream and of the connection's time; whoever asks still learns that there is no end.
+    pub(super) fn give_up(&mut self, class: ErrorClass) {
         self.given_up = Some(class);
         self.answer = Answer::Whole(Bytes::new());
         self.active = None;
@@ -261,13 +230,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Place::Own(flow) => flow.poll(cx),
-            Place::Shared(flow) => {
-                let flow = &mut *flow.borrow_mut();
-                if flow.sender.is_none() {
-                    flow.sender = Task::current(cx);
-                }
-                flow.poll(cx)
-            }
+            Place::Shared(shared) => shared.borrow_mut().poll(cx),
         }
     }
 
