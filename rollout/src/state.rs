@@ -4,7 +4,7 @@
 //! stores the state, and when, is the caller's affair. Stored before the weights are pushed, it is continued at the same
 //! step with the same evidence after any crash.
 
-use crate::decision::{Action, Decision};
+use crate::decision::{Action, Decision, Reason};
 use crate::evidence::Evidence;
 use crate::latency::Threshold;
 use crate::plan::{Hand, Order, Plan};
@@ -126,7 +126,8 @@ impl State {
                 if self.phase != Phase::Climbing {
                     evidence.restart(self.terms.thresholds.len());
                 }
-                self.phase = self.next_phase();
+                let by_hand = decision.reasons.contains(&Reason::ByHand);
+                self.phase = self.next_phase(by_hand);
                 self.step = to.min(self.last_step());
             }
             Action::Promote => self.phase = Phase::Promoted,
@@ -136,9 +137,10 @@ impl State {
         self.remember(now, decision.why());
     }
 
-    fn next_phase(&self) -> Phase {
+    /// A person who gives the canary everything does not wait for its warm-up.
+    fn next_phase(&self, by_hand: bool) -> Phase {
         match self.phase {
-            Phase::Waiting if !self.terms.warm_up.is_zero() => Phase::WarmingUp,
+            Phase::Waiting if !self.terms.warm_up.is_zero() && !by_hand => Phase::WarmingUp,
             _ => Phase::Climbing,
         }
     }

@@ -271,6 +271,22 @@ fn outcomes_of_the_warm_up_are_left_out() {
 }
 
 #[test]
+fn a_person_who_promotes_does_without_the_warm_up() {
+    for script in [
+        "00:00 promote: v2\n00:31",
+        "00:00\n00:10 promote: v2\n00:41",
+    ] {
+        let annotations = "steps: 5,100\nwarm-up: 30s\nstep-interval: 1m";
+        let mut drive = Drive::new(annotations, vec![]);
+        let log = drive.follow(script);
+        assert!(
+            log.ends_with("at 100%: hold: another 29s on this step\n"),
+            "{log}"
+        );
+    }
+}
+
+#[test]
 fn past_its_time_a_person_decides() {
     insta::assert_snapshot!(timeline("steps: 5,50,100\nstep-interval: 1m\nmax-duration: 5m\nmin-requests: 10", "
         00:00
