@@ -30,7 +30,7 @@ pub fn decide(plan: &Plan, state: &State, evidence: &Evidence, now: Timestamp) -
     match state.phase() {
         Phase::Aborted => hold(Reason::WasAborted),
         Phase::Promoted => after_promotion(plan, state, now),
-        _ if is_abort_given(plan, state) => abort(Reason::ByHand),
+        _ if state.is_abort_given(&plan.hand) => abort(Reason::ByHand),
         Phase::Waiting | Phase::WarmingUp => look(plan, state, None, evidence, now).next(),
         Phase::Climbing => climb(plan, state, evidence, now),
     }
@@ -42,11 +42,6 @@ fn hold(reason: Reason) -> Decision {
 
 fn abort(reason: Reason) -> Decision {
     Decision::new(Action::Abort, vec![reason])
-}
-
-fn is_abort_given(plan: &Plan, state: &State) -> bool {
-    let order = plan.hand.abort.as_ref();
-    order.is_some_and(|order| order.is_for(state.canary()))
 }
 
 fn after_promotion(plan: &Plan, state: &State, now: Timestamp) -> Decision {

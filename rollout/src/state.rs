@@ -63,6 +63,7 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Spent {
     promote: Option<Order>,
+    abort: Option<Order>,
     retry: Option<Order>,
     rollback: Option<Order>,
 }
@@ -109,6 +110,7 @@ impl State {
         let (early_retry, early_rollback) = (early(Phase::Aborted), early(Phase::Promoted));
         for (given, spent, too_early) in [
             (&hand.promote, &mut self.spent.promote, false),
+            (&hand.abort, &mut self.spent.abort, false),
             (&hand.retry, &mut self.spent.retry, early_retry),
             (&hand.rollback, &mut self.spent.rollback, early_rollback),
         ] {
@@ -216,17 +218,23 @@ impl State {
         is_given(&hand.promote, &self.spent.promote, &self.canary)
     }
 
+    pub(crate) fn is_abort_given(&self, hand: &Hand) -> bool {
+        is_given(&hand.abort, &self.spent.abort, &self.canary)
+    }
+
     pub(crate) fn is_rollback_given(&self, hand: &Hand) -> bool {
         is_given(&hand.rollback, &self.spent.rollback, &self.canary)
     }
 }
 
 impl Spent {
-    /// A promotion of a named version may well stand there before it. One of any version was meant for another; a `retry` has
-    /// just been heeded, and a `rollback` is too early.
+    /// A promotion or an abort of a named version may well stand there before it. One of any version was meant for another; a
+    /// `retry` has just been heeded, and a `rollback` is too early.
     fn left_behind(hand: &Hand) -> Self {
+        let of_any = |order: &Option<Order>| order.clone().filter(|order| *order == Order::Any);
         Self {
-            promote: hand.promote.clone().filter(|order| *order == Order::Any),
+            promote: of_any(&hand.promote),
+            abort: of_any(&hand.abort),
             retry: hand.retry.clone(),
             rollback: hand.rollback.clone(),
         }

@@ -229,6 +229,38 @@ fn an_order_that_was_left_behind_is_none() {
 }
 
 #[test]
+fn an_order_is_heeded_once() {
+    // what is written, of which order the last line is to be
+    let cases = [
+        (
+            "00:00 promote: v2\n00:10 abort: v2\n00:15 abort:\n00:20 promote:\n00:30 promote: v2\n00:40 retry: v2",
+            "advance to 100%",
+        ),
+        ("00:00\n00:10 abort: true\n00:20 retry: v2", "advance to 5%"),
+        // Whoever wants nothing for a version and says so by its name is believed as long as it stands there.
+        ("00:00\n00:10 abort: v2\n00:20 retry: v2", "abort"),
+    ];
+    for (script, expected) in cases {
+        let log = Drive::new("steps: 5,100", vec![]).follow(script);
+        let last = log.lines().last().unwrap_or_default();
+        let (_, decision) = last.split_once("%: ").expect("a share");
+        assert!(decision.starts_with(expected), "{script}\n{log}");
+    }
+}
+
+#[test]
+fn an_abort_that_was_left_behind_is_none_unless_it_names_the_version() {
+    for (annotation, expected) in [
+        ("abort: true", "advance to 5%"),
+        ("abort: v1", "advance to 5%"),
+        ("abort: v2", "abort"),
+    ] {
+        let log = Drive::new(&format!("steps: 5,100\n{annotation}"), vec![]).follow("00:00");
+        assert!(log.contains(&format!("at 0%: {expected}: ")), "{log}");
+    }
+}
+
+#[test]
 fn what_was_aborted_stays_so_until_somebody_says_retry() {
     insta::assert_snapshot!(timeline("steps: 5,100", "
         00:00
