@@ -94,6 +94,13 @@ impl State {
         state
     }
 
+    /// This one, which begins now, with the orders that were heeded before: those that still stand there are none.
+    pub fn after(mut self, before: &Self) -> Self {
+        let promote = self.spent.promote.take();
+        self.spent.promote = promote.or_else(|| before.spent.promote.clone());
+        self
+    }
+
     /// Whether `canary`, which is there now, begins a rollout: it is another version than this one's two, or the aborted
     /// one for which a person says `retry`. If so, the caller begins.
     pub fn begins(&self, canary: &str, plan: &Plan) -> bool {
@@ -129,6 +136,10 @@ impl State {
                     evidence.restart(self.terms.thresholds.len());
                 }
                 let by_hand = decision.reasons.contains(&Reason::ByHand);
+                if by_hand {
+                    // An order by name: one of any version is none for the next one in any case.
+                    self.spent.promote = Some(Order::Version(self.canary.clone()));
+                }
                 self.phase = self.next_phase(by_hand);
                 self.step = to.min(self.last_step());
             }

@@ -354,6 +354,25 @@ fn a_stable_version_that_changes_is_not_released_when_it_is_no_longer_stable() {
 }
 
 #[test]
+fn an_order_that_was_heeded_does_not_count_for_a_later_form_of_the_version() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    play.look(1);
+    play.annotations.insert("promote", "2");
+    assert_eq!(play.look(1), "StepRaised: 1 2 100%");
+    play.there = "1:a 2:b 3:c";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 3 10%");
+    play.crash();
+    play.there = "1:a 2:d";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    play.annotations.remove("promote");
+    assert_eq!(play.look(1), ": 1 2 10%");
+    play.annotations.insert("promote", "2");
+    assert_eq!(play.look(1), "StepRaised: 1 2 100%");
+}
+
+#[test]
 fn a_crash_at_any_time_changes_nothing() {
     let script = |crash: bool| {
         let mut play = Play::new("1:a");

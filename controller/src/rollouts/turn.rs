@@ -173,7 +173,10 @@ impl Rollout {
             self.seen.evidence = Evidence::new(thresholds.len());
         }
         let evidence = &mut self.seen.evidence;
-        let state = State::begin(&stable, canary, &release.plan, thresholds, evidence, now);
+        let mut state = State::begin(&stable, canary, &release.plan, thresholds, evidence, now);
+        if let Some(before) = &self.saved.state {
+            state = state.after(before);
+        }
         self.seen.forget(&readings, state.terms());
         self.saved.stable.clone_from(&stable);
         self.saved.state = Some(state);

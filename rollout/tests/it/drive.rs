@@ -107,7 +107,7 @@ impl Drive {
         let plan = self.plan();
         self.state.look_at(&plan.hand);
         if self.state.begins("v2", &plan) {
-            self.state = State::begin(
+            let state = State::begin(
                 "v1",
                 "v2",
                 &plan,
@@ -115,6 +115,7 @@ impl Drive {
                 &mut self.evidence,
                 self.now,
             );
+            self.state = state.after(&self.state);
         }
         let decision = decide(&plan, &self.state, &self.evidence, self.now);
         assert_eq!(

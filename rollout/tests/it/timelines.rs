@@ -233,6 +233,10 @@ fn an_order_is_heeded_once() {
     // what is written, of which order the last line is to be
     let cases = [
         (
+            "00:00 promote: v2\n00:10 abort: v2\n00:15 abort:\n00:20 retry: v2",
+            "advance to 5%",
+        ),
+        (
             "00:00 promote: v2\n00:10 abort: v2\n00:15 abort:\n00:20 promote:\n00:30 promote: v2\n00:40 retry: v2",
             "advance to 100%",
         ),
