@@ -2,43 +2,52 @@
 //! prints what each needed. Everything it starts ends with it, also when it is interrupted.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::counted::requests_counted;
-use crate::peer::{Kind, Peer, Task, Version, answers_once};
-use crate::process::{Process, free_address, pin, version_of};
+use crate::case::{Case, DEFAULT, chosen};
+use crate::contest::{Contest, start_backends};
+use crate::pace::Pace;
+use crate::peer::{Kind, Task};
+use crate::process::{pin, version_of};
 use crate::report::{Counted, Machine, Report};
-use crate::rounds::{Amount, Sample, WARM_UP_REQUESTS, measure, order};
-use crate::summary::summarise;
+use crate::rounds::{Amount, Sample};
+use crate::summary::{median, summarise};
 
-/// How long a backend may take to start.
-const BACKEND_WAIT_MAX: Duration = Duration::from_secs(5);
+/// For how long requests come in one measurement of an open loop, in seconds.
+const OPEN_SECONDS: f64 = 1.5;
+
+/// The part of the slowest peer's own speed at which requests come in an open loop.
+const OPEN_SHARE: f64 = 0.5;
 
 /// What to compare, and how long.
 #[derive(Parser)]
 pub(crate) struct Options {
+    /// The cases to run, or `all`.
+    #[arg(long = "case", value_delimiter = ',', default_value = DEFAULT)]
+    cases: Vec<String>,
     /// How often each peer takes its turn.
     #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Requests in one measurement.
-    #[arg(long, default_value_t = 40_000, value_parser = clap::value_parser!(u64).range(1..))]
-    requests: u64,
-    /// Keep-alive connections, each with one request under way.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-    connections: u16,
+    /// How often each peer takes its turn at half of the slowest one's speed; 0 leaves that out.
+    #[arg(long, default_value_t = 3)]
+    open_rounds: u32,
+    /// Requests in one measurement, instead of what each case says.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+    /// Clients that ask at the same time, instead of what each case says.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: Option<u16>,
     /// The peers to run.
     #[arg(
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "haldane,nginx,haproxy,relay"
+        default_value = "haldane,nginx,haproxy,envoy,pingora,relay"
     )]
     only: Vec<Kind>,
     /// Two versions behind each peer, 90 to 10, instead of one.
@@ -78,70 +87,90 @@ pub(crate) async fn compare(options: Options) -> anyhow::Result<()> {
 }
 
 async fn run(options: &Options) -> anyhow::Result<()> {
+    let cases = chosen(&options.cases)?;
     pin(options.load_core)?;
     let scratch = TempDir::with_prefix("haldane-bench-")?;
-    let (_backends, task) = start_backends(options, &scratch).await?;
-    let peers = start_peers(&options.only, &task).await?;
-    let (samples, counted) = take_turns(options, &peers, &task).await?;
-    let report = report(options, &peers, &task, samples, counted)?;
+    let (_backends, versions) =
+        start_backends(options.load_core, options.split, scratch.path()).await?;
+    let task = Task {
+        core: options.peer_core,
+        versions,
+        certificate: std::sync::Arc::new(crate::user::Certificate::new()?),
+        haldane: haldane_of(options)?,
+    };
+    let contest = Contest::start(&cases, &options.only, task).await?;
+    let before = contest.counted().await?;
+    let closed = closed_loops(options, &contest).await?;
+    let mut lines = summarise(&cases, &options.only, &closed);
+    let open = open_loops(options, &contest, &closed).await?;
+    lines.extend(summarise(&cases, &options.only, &open));
+    let samples = [closed, open].concat();
+    let counted = before.zip(contest.counted().await?);
+    let counted = counted.map(|(before, after)| Counted::new(&samples, after - before));
+    let report = Report {
+        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        machine: Machine::here()?,
+        versions: versions_of(&contest),
+        weights: contest.weights(),
+        cases,
+        lines,
+        samples,
+        counted,
+    };
     print!("{}", report.table());
     println!("{}", report.write(&options.out)?.display());
     check_counted(counted)
 }
 
-async fn start_backends(
-    options: &Options,
-    scratch: &TempDir,
-) -> anyhow::Result<(Vec<Process>, Task)> {
-    let shares: &[(&str, u32)] = if options.split {
-        &[("stable", 90), ("canary", 10)]
-    } else {
-        &[("stable", 1)]
-    };
-    let mut backends = Vec::new();
-    let mut versions = Vec::new();
-    for &(name, weight) in shares {
-        let address = free_address()?;
-        let listen = address.to_string();
-        let arguments = ["backend", "--listen", &listen, "--version", name].map(OsString::from);
-        let command: Vec<OsString> = [std::env::current_exe()?.into()]
-            .into_iter()
-            .chain(arguments)
-            .collect();
-        backends.push(Process::start(
-            options.load_core,
-            &command,
-            &scratch.path().join(name),
-        )?);
-        versions.push(Version {
-            name,
-            address,
-            weight,
-        });
+/// Every case once in each round, so that a case and its base meet the same minutes.
+async fn closed_loops(options: &Options, contest: &Contest) -> anyhow::Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    for round in 0..options.rounds as usize {
+        for case in contest.cases() {
+            let amount = options.amount(case);
+            samples.extend(contest.take_turns(case, amount, round, |_| true).await?);
+        }
+        eprintln!("round {} of {}", round + 1, options.rounds);
     }
-    let haldane = haldane_of(options)?;
-    let task = Task {
-        core: options.peer_core,
-        versions,
-        haldane,
-    };
-    wait_for_backends(&task).await?;
-    Ok((backends, task))
+    Ok(samples)
 }
 
-async fn wait_for_backends(task: &Task) -> anyhow::Result<()> {
-    let deadline = Instant::now() + BACKEND_WAIT_MAX;
-    let names = task.version_names();
-    for version in &task.versions {
-        while let Err(error) = answers_once(version.address, &names).await {
-            ensure!(
-                Instant::now() < deadline,
-                "the backend does not start: {error}"
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
+/// Haldane and its rivals only: a floor has no latency worth a comparison.
+async fn open_loops(
+    options: &Options,
+    contest: &Contest,
+    closed: &[Sample],
+) -> anyhow::Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    for round in 0..options.open_rounds as usize {
+        for case in contest.cases().filter(|case| case.has_latency()) {
+            let Some(rate) = rate_of(case, closed) else {
+                continue;
+            };
+            let amount = Amount {
+                requests: (rate * OPEN_SECONDS).ceil() as u64,
+                pace: Pace::Open(rate),
+                ..options.amount(case)
+            };
+            let takes_part = |kind: Kind| kind == Kind::Haldane || kind.is_rival();
+            samples.extend(contest.take_turns(case, amount, round, takes_part).await?);
         }
+        eprintln!("open round {} of {}", round + 1, options.open_rounds);
     }
-    Ok(())
+    Ok(samples)
+}
+
+/// The requests a second that come in an open loop of a case.
+fn rate_of(case: &Case, closed: &[Sample]) -> Option<f64> {
+    let speed = |peer: Kind| {
+        let own = |sample: &&Sample| sample.case == case.name && sample.peer == peer;
+        let own: Vec<&Sample> = closed.iter().filter(own).collect();
+        median(&own, |sample| sample.per_second)
+    };
+    let peers = closed.iter().map(|sample| sample.peer);
+    let peers = peers.filter(|peer| *peer == Kind::Haldane || peer.is_rival());
+    let slowest = peers.filter_map(speed).min_by(f64::total_cmp);
+    slowest.map(|per_second| per_second * OPEN_SHARE)
 }
 
 fn haldane_of(options: &Options) -> anyhow::Result<PathBuf> {
@@ -150,55 +179,6 @@ fn haldane_of(options: &Options) -> anyhow::Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("{}", path.display())),
         None => Ok(std::env::current_exe()?.with_file_name("haldane")),
-    }
-}
-
-async fn start_peers(kinds: &[Kind], task: &Task) -> anyhow::Result<Vec<Peer>> {
-    let mut peers = Vec::new();
-    for &kind in kinds {
-        if kind.program(task).is_none() {
-            eprintln!("without {}: not installed ({})", kind.name(), kind.remedy());
-            continue;
-        }
-        peers.push(Peer::start(kind, task).await?);
-    }
-    Ok(peers)
-}
-
-/// All rounds; beside the samples, what Haldane counted meanwhile.
-async fn take_turns(
-    options: &Options,
-    peers: &[Peer],
-    task: &Task,
-) -> anyhow::Result<(Vec<Sample>, Option<Counted>)> {
-    let haldane = peers.iter().find(|peer| peer.kind == Kind::Haldane);
-    let before = counted_by(haldane).await?;
-    let versions = task.version_names();
-    let mut samples = Vec::new();
-    for round in 0..options.rounds as usize {
-        for index in order(peers.len(), round) {
-            let peer = &peers[index];
-            let sample = measure(peer, round, options.amount(), task.core, &versions).await;
-            samples.push(sample.with_context(|| format!("measuring {}", peer.kind.name()))?);
-        }
-        eprintln!("round {} of {}", round + 1, options.rounds);
-    }
-    let sent = u64::from(options.rounds) * (options.requests + WARM_UP_REQUESTS);
-    let after = counted_by(haldane).await?;
-    let counted = before.zip(after).map(|(before, after)| Counted {
-        sent,
-        counted: after - before,
-    });
-    Ok((samples, counted))
-}
-
-async fn counted_by(haldane: Option<&Peer>) -> anyhow::Result<Option<u64>> {
-    match haldane {
-        Some(peer) => requests_counted(peer.admin)
-            .await
-            .context("haldane's metrics")
-            .map(Some),
-        None => Ok(None),
     }
 }
 
@@ -211,45 +191,22 @@ fn check_counted(counted: Option<Counted>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn report(
-    options: &Options,
-    peers: &[Peer],
-    task: &Task,
-    samples: Vec<Sample>,
-    counted: Option<Counted>,
-) -> anyhow::Result<Report> {
-    let kinds: Vec<Kind> = peers.iter().map(|peer| peer.kind).collect();
-    Ok(Report {
-        machine: Machine::here()?,
-        versions: versions_of(&kinds, task),
-        amount: options.amount(),
-        weights: task
-            .versions
-            .iter()
-            .map(|version| (version.name, version.weight))
-            .collect(),
-        lines: summarise(&kinds, &samples),
-        samples,
-        counted,
-    })
-}
-
-fn versions_of(kinds: &[Kind], task: &Task) -> BTreeMap<&'static str, String> {
-    let version = |kind: &Kind| {
-        let program = kind.program(task)?;
-        Some((
-            kind.name(),
-            version_of(program.as_os_str(), kind.version_option())?,
-        ))
+fn versions_of(contest: &Contest) -> BTreeMap<&'static str, String> {
+    let version = |kind: Kind| {
+        let program = kind.program(contest.haldane())?;
+        let version = version_of(program.as_os_str(), kind.version_option())?;
+        Some((kind.name(), version))
     };
-    kinds.iter().filter_map(version).collect()
+    contest.kinds().filter_map(version).collect()
 }
 
 impl Options {
-    fn amount(&self) -> Amount {
+    fn amount(&self, case: &Case) -> Amount {
         Amount {
-            requests: self.requests,
-            connections: self.connections.into(),
+            warm_up: case.warm_up(),
+            requests: self.requests.unwrap_or(case.requests),
+            users: self.connections.map_or(case.users, usize::from),
+            pace: Pace::Closed,
         }
     }
 }

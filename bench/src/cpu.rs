@@ -1,4 +1,4 @@
-//! CPU time as the kernel accounts for it, read from `/proc`.
+//! CPU time and memory as the kernel accounts for them, read from `/proc`.
 
 use std::fs;
 
@@ -90,6 +90,21 @@ pub(crate) fn busy_ns(core: usize) -> anyhow::Result<u64> {
     Ok(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second())
 }
 
+/// The memory of these processes in bytes; pages that several share are counted once.
+///
+/// # Errors
+/// If one of them has ended.
+pub(crate) fn memory_bytes(processes: &[u32]) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    for pid in processes {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        sum += field(line.context("no Pss")?, 0)? * 1024;
+    }
+    Ok(sum)
+}
+
 fn field(line: &str, index: usize) -> anyhow::Result<u64> {
     let field = line
         .split_whitespace()
@@ -111,6 +126,7 @@ mod tests {
         assert!(looks.any(|spent| spent.total_ns > 0));
         assert!(busy_ns(0).unwrap() > 0);
         assert!(busy_ns(1_000_000).is_err());
+        assert!(memory_bytes(&own).unwrap() > 100_000);
     }
 
     #[test]

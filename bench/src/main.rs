@@ -4,22 +4,33 @@
 mod answer;
 mod backend;
 mod bare_hyper;
+mod case;
 mod compare;
+mod contest;
 mod counted;
 mod cpu;
 mod load;
+mod pace;
 mod peer;
+mod plot;
 mod process;
 mod relay;
 mod report;
 mod rounds;
 mod summary;
+mod swapping;
+mod user;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// That of Haldane's own programs, so that [`swapping`] costs what they cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(
@@ -37,9 +48,12 @@ enum Command {
     Compare(compare::Options),
     /// The server behind every peer.
     Backend {
-        /// Where to listen.
+        /// Where it answers HTTP/1.1.
         #[arg(long)]
         listen: SocketAddr,
+        /// Where it answers gRPC.
+        #[arg(long)]
+        grpc: SocketAddr,
         /// The version it answers as.
         #[arg(long)]
         version: String,
@@ -48,6 +62,15 @@ enum Command {
     Relay(Way),
     /// A reference: a bare hyper server in front of a pool of hyper connections.
     BareHyper(Way),
+    /// Haldane's data plane with one route, and new tables as often as asked for.
+    Swapping(swapping::Options),
+    /// Draw what a comparison has measured.
+    Plot {
+        /// The JSON file of a comparison.
+        report: PathBuf,
+        /// Where the SVG goes.
+        svg: PathBuf,
+    },
     /// Run a program on one core and end it when this process's parent ends.
     Pinned {
         /// The core to stay on.
@@ -93,9 +116,15 @@ fn start(command: Command) -> anyhow::Result<()> {
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Compare(options) => compare::compare(options).await,
-        Command::Backend { listen, version } => backend::serve(listen, &version).await,
+        Command::Backend {
+            listen,
+            grpc,
+            version,
+        } => backend::serve(listen, grpc, &version).await,
         Command::Relay(way) => relay::serve(way.listen, way.to).await,
         Command::BareHyper(way) => bare_hyper::serve(way.listen, way.to).await,
+        Command::Swapping(options) => swapping::serve(options).await,
+        Command::Plot { report, svg } => plot::draw(&report, &svg),
         Command::Pinned { .. } => unreachable!("start has taken it before any runtime exists"),
     }
 }

@@ -6,23 +6,27 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::rounds::{Amount, Sample};
-use crate::summary::Line;
+use crate::case::Case;
+use crate::peer::Kind;
+use crate::rounds::Sample;
+use crate::summary::{Line, Spread};
 
 /// Everything about one run.
 #[derive(Serialize)]
 pub(crate) struct Report {
+    /// The arguments it was started with.
+    pub(crate) command: String,
     /// What it ran on.
     pub(crate) machine: Machine,
     /// Version by peer, as each prints it.
     pub(crate) versions: BTreeMap<&'static str, String>,
-    /// How much was sent in a measurement.
-    pub(crate) amount: Amount,
     /// The versions behind the peers and their weights.
     pub(crate) weights: Vec<(&'static str, u32)>,
-    /// One line for each peer.
+    /// What was done.
+    pub(crate) cases: Vec<&'static Case>,
+    /// One line for each case, peer and kind of loop.
     pub(crate) lines: Vec<Line>,
     /// Every measurement.
     pub(crate) samples: Vec<Sample>,
@@ -40,16 +44,27 @@ pub(crate) struct Counted {
 }
 
 /// What the figures depend on.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// Release of the kernel.
-    kernel: String,
+    pub(crate) kernel: String,
     /// Model of the processor.
-    processor: String,
+    pub(crate) processor: String,
     /// Cores of the machine.
-    cores: usize,
+    pub(crate) cores: usize,
     /// When the run ended, in seconds since 1970.
     ended_unix_s: u64,
+}
+
+impl Counted {
+    /// What was sent in `samples` beside what was counted.
+    pub(crate) fn new(samples: &[Sample], counted: u64) -> Self {
+        let own = samples.iter().filter(|sample| sample.peer == Kind::Haldane);
+        Self {
+            sent: own.map(|sample| sample.sent).sum(),
+            counted,
+        }
+    }
 }
 
 impl Machine {
@@ -79,49 +94,70 @@ impl Machine {
     }
 }
 
+const CLOSED_HEAD: &str = "case        peer          us/req    user      sys x nginx   (min - max)  x best  x base    req/s   p50 us   p99 us  busy  noise     MiB\n";
+const OPEN_HEAD: &str = "\nat half of the slowest peer's speed\n\
+     case        peer          rate/s   p50 us   p99 us  p99.9 us x nginx   (min - max)  noise\n";
+
+fn open_row(line: &Line) -> String {
+    format!(
+        "{:<12}{:<11}{:>9.0}{:>9.0}{:>9.0}{:>10.0}{:>8}{:>14}{:>6.0}%\n",
+        line.case,
+        line.peer.name(),
+        line.rate.unwrap_or_default(),
+        line.p50_us,
+        line.p99_us,
+        line.p999_us,
+        median(line.p99_ratio),
+        line.p99_ratio.map(range).unwrap_or_default(),
+        line.noise_max * 100.0,
+    )
+}
+
+fn median(spread: Option<Spread>) -> String {
+    spread.map_or("-".to_owned(), |spread| format!("{:.3}", spread.median))
+}
+
+fn range(spread: Spread) -> String {
+    format!("{:.2} - {:.2}", spread.min, spread.max)
+}
+
 impl Report {
-    /// The table, one line for each peer.
+    /// The tables, one line for each peer of each case.
     pub(crate) fn table(&self) -> String {
-        let mut table = format!(
-            "{:<11}{:>8}{:>7}{:>7}{:>8}{:>16}{:>9}{:>9}{:>9}{:>6}{:>7}\n",
-            "peer",
-            "us/req",
-            "user",
-            "sys",
-            "x nginx",
-            "(min - max)",
-            "p50 us",
-            "p99 us",
-            "req/s",
-            "busy",
-            "noise"
-        );
-        for line in &self.lines {
-            table.push_str(&self.row(line));
-            table.push('\n');
+        let mut table = String::from(CLOSED_HEAD);
+        for line in self.lines.iter().filter(|line| line.rate.is_none()) {
+            table.push_str(&self.closed_row(line));
         }
+        let mut open = self
+            .lines
+            .iter()
+            .filter(|line| line.rate.is_some())
+            .peekable();
+        if open.peek().is_some() {
+            table.push_str(OPEN_HEAD);
+        }
+        table.extend(open.map(open_row));
         table
     }
 
-    fn row(&self, line: &Line) -> String {
-        let (ratio, spread) = match &line.ratio {
-            Some(ratio) => (
-                format!("{:.3}", ratio.median),
-                format!("({:.2} - {:.2})", ratio.min, ratio.max),
-            ),
-            None => ("-".to_owned(), String::new()),
-        };
+    fn closed_row(&self, line: &Line) -> String {
         format!(
-            "{:<11}{:>8.2}{:>7.2}{:>7.2}{ratio:>8}{spread:>16}{:>9.0}{:>9.0}{:>9.0}{:>5.0}%{:>6.0}%{}",
+            "{:<12}{:<11}{:>9.2}{:>8.2}{:>9.2}{:>8}{:>14}{:>8}{:>8}{:>9.0}{:>9.0}{:>9.0}{:>6.0}%{:>6.0}%{:>8.1}{}\n",
+            line.case,
             line.peer.name(),
             line.cpu_us,
             line.user_us,
             line.system_us,
+            median(line.ratio),
+            line.ratio.map(range).unwrap_or_default(),
+            median(line.to_best),
+            median(line.to_base),
+            line.per_second,
             line.p50_us,
             line.p99_us,
-            line.per_second,
             line.busy * 100.0,
             line.noise_max * 100.0,
+            line.memory_mib,
             self.answers(line)
         )
     }
