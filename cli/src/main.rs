@@ -45,7 +45,7 @@ enum Command {
     /// Everything in one process, no cluster: two versions, live traffic, and what came of it.
     Demo(demo::Args),
     /// Controller and proxy in one process, from Kubernetes manifests, reloaded as they change.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Every fault of the manifests, with file, object and field; exit 1 if there is any.
     Check(check::Args),
     /// Which rule a request falls under, which version gets it, and why.
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     });
     let done = match command {
         Command::Demo(args) => demo::run(&args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Status(args) => status::run(&args),
