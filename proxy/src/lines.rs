@@ -133,6 +133,10 @@ mod tests {
             let (first, second) = text.split_at(cut);
             check(&[(first, HeadBegins), (second, HeadGoesOn)], expected);
         }
+        let bytes = text.split_inclusive(|_| true).enumerate();
+        let reading = |at| if at == 0 { HeadBegins } else { HeadGoesOn };
+        let bytes: Vec<_> = bytes.map(|(at, byte)| (byte, reading(at))).collect();
+        check(&bytes, expected);
     }
 
     #[test]
@@ -148,6 +152,7 @@ mod tests {
             "GET / HTTP/1.1\r\nA: b\r\n!",
         );
         check_one("\nGET / HTTP/1.1\r\n\r\n", "!");
+        check_one("GET / HTTP/1.1\nA: b\nC: d\r\n\r\n", "GET / HTTP/1.1!");
     }
 
     #[test]

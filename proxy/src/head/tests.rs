@@ -1,5 +1,7 @@
 //! Every case is a head on one line, fields parted by `|`, and what becomes of it.
 
+mod edges;
+
 use super::*;
 use http::{HeaderName, Request};
 use std::fmt::Write;
