@@ -36,7 +36,7 @@ pub struct Fault(pub &'static str);
 
 type Parsed<T> = Result<Option<T>, Fault>;
 
-/// Fields that speak of one connection and are never forwarded, except with a WebSocket's handshake.
+/// Fields that speak of one connection and are never forwarded, except where a request asks for another protocol.
 const HOP_BY_HOP: [&str; 8] = [
     "connection",
     "keep-alive",
@@ -111,16 +111,22 @@ fn forbid(request: &Request) -> Result<(), Fault> {
     if request.all("host").len() != 1 {
         return Err(Fault("not one host"));
     }
-    let websocket = request.all("upgrade") == ["websocket"];
-    match request
-        .fields
-        .iter()
-        .any(|(name, _)| HOP_BY_HOP.contains(&&**name))
-        && !websocket
-    {
+    let switches = switches(request);
+    let ends_here = |name: &str| {
+        let switching = matches!(name, "connection" | "upgrade") && switches;
+        HOP_BY_HOP.contains(&name) && !switching
+    };
+    match request.fields.iter().any(|(name, _)| ends_here(name)) {
         true => Err(Fault("a field of one connection")),
         false => Ok(()),
     }
+}
+
+/// Whether it asks for one other protocol, and says so in both fields; HTTP/2 is none (RFC 9113, section 3.1).
+fn switches(request: &Request) -> bool {
+    let protocols = request.all("upgrade");
+    let one = matches!(&protocols[..], [one] if one.bytes().all(|byte| byte.is_ascii_graphic() && byte != b','));
+    one && request.all("connection") == ["upgrade"] && !protocols[0].eq_ignore_ascii_case("h2c")
 }
 
 /// The lines up to the first empty one, and the length of it all.
@@ -266,6 +272,14 @@ mod tests {
             "GET / HTTP/1.1\r\nhost: a\r\nupgrade: h2c\r\n\r\n",
             "a field of one connection",
         );
+        let switching = |protocol: &str| {
+            format!(
+                "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n\r\n"
+            )
+        };
+        check(&switching("websocket"), "GET / ");
+        check(&switching("h2c"), "a field of one connection");
+        check(&switching("a, b"), "a field of one connection");
         check(
             "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi",
             "POST / hi",

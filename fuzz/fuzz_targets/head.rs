@@ -1,0 +1,4 @@
+//! See `haldane_inputs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| haldane_inputs::check("head", data));
