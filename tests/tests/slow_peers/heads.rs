@@ -65,7 +65,8 @@ async fn who_does_not_ask_is_gone_in_time_and_others_are_served() -> anyhow::Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_ask_holds_little_memory() -> anyhow::Result<()> {
-    const EACH: u64 = 32 << 10;
+    /// Tasks are larger where nothing is optimized.
+    const EACH: u64 = if cfg!(debug_assertions) { 40 } else { 32 } << 10;
     const SLACK: u64 = 4 << 20;
     let bench = Bench::set(&["--head-timeout", "600"]).await?;
     bench.serves().await?;
