@@ -2,7 +2,7 @@
 
 use super::reading::Reading;
 use super::saved::Saved;
-use haldane_rollout::evidence::Change;
+use haldane_rollout::evidence::{Change, ReportError};
 use haldane_rollout::{Counts, Evidence, Report, Terms, Totals, Trouble};
 use serde::{Deserialize, Serialize};
 
@@ -30,15 +30,29 @@ impl Seen {
     pub(crate) fn take(&mut self, readings: &[Reading], terms: &Terms) {
         let mut stable = Counts::default();
         for reading in readings {
-            let report = self.with_trouble(reading.report(terms));
-            let before = sum(self.evidence.latest(&report.instance));
-            match self.evidence.report(&report) {
-                Ok(Change::Counted) => grow(&mut stable, &before, &sum(Some(&report.counts))),
-                Ok(Change::Nothing) => {}
+            match self.heed(&self.with_trouble(reading.report(terms))) {
+                Ok(grown) => {
+                    stable.requests += grown.requests;
+                    stable.bad += grown.bad;
+                }
                 Err(error) => tracing::debug!(%error, "a report is left out"),
             }
         }
         self.trouble.learn(&stable);
+    }
+
+    /// Takes in one report; what is new of stable. When a process began nobody knows, and after a takeover most are heard of
+    /// anew: what one counted before it was heard of may be older than the release, and is left out.
+    fn heed(&mut self, report: &Report) -> Result<Counts, ReportError> {
+        let Some(latest) = self.evidence.latest(&report.instance) else {
+            self.evidence.report_before(report)?;
+            return Ok(Counts::default());
+        };
+        let before = sum(latest);
+        Ok(match self.evidence.report(report)? {
+            Change::Counted => growth(&before, &sum(&report.counts)),
+            Change::Nothing => Counts::default(),
+        })
     }
 
     /// Makes what proxies have told so far the time before.
@@ -75,16 +89,19 @@ impl Seen {
 }
 
 /// Stable's requests and bad ones, over all shares.
-fn sum(totals: Option<&Totals>) -> Counts {
+fn sum(totals: &Totals) -> Counts {
     let mut sum = Counts::default();
-    for arms in totals.into_iter().flat_map(|totals| totals.values()) {
+    for arms in totals.values() {
         sum.requests = sum.requests.saturating_add(arms.stable.requests);
         sum.bad = sum.bad.saturating_add(arms.stable.bad);
     }
     sum
 }
 
-fn grow(counts: &mut Counts, from: &Counts, to: &Counts) {
-    counts.requests += to.requests.saturating_sub(from.requests);
-    counts.bad += to.bad.saturating_sub(from.bad);
+fn growth(from: &Counts, to: &Counts) -> Counts {
+    Counts {
+        requests: to.requests.saturating_sub(from.requests),
+        bad: to.bad.saturating_sub(from.bad),
+        ..Counts::default()
+    }
 }

@@ -22,6 +22,8 @@ struct Play {
     there: &'static str,
     by_canary: bool,
     settled: bool,
+    /// The proxies that are heard.
+    proxies: &'static str,
     rollout: Option<Rollout>,
     counted: BTreeMap<(&'static str, String, u64, u64), Totals>,
     now: Timestamp,
@@ -39,6 +41,7 @@ impl Play {
             there,
             by_canary: false,
             settled: true,
+            proxies: "p q",
             rollout: None,
             counted: BTreeMap::new(),
             now: "2026-11-20T12:00:00Z".parse().expect("a time"),
@@ -99,7 +102,9 @@ impl Play {
     }
 
     fn heard(&self) -> Vec<Heard> {
-        let mut heard = BTreeMap::<_, Vec<_>>::new();
+        // Proxies report when nothing happened, too.
+        let there = self.proxies.split_whitespace();
+        let mut heard: BTreeMap<_, Vec<_>> = there.map(|proxy| (proxy, Vec::new())).collect();
         for ((proxy, version, weight, period), totals) in &self.counted {
             let id = SeriesId {
                 rule: RULE.to_owned(),
@@ -108,10 +113,12 @@ impl Play {
                 weight: *weight,
                 period: *period,
             };
-            heard.entry(*proxy).or_default().push(Series {
-                id,
-                totals: *totals,
-            });
+            if let Some(series) = heard.get_mut(proxy) {
+                series.push(Series {
+                    id,
+                    totals: *totals,
+                });
+            }
         }
         let heard = heard.into_iter().map(|(proxy, series)| Heard {
             instance: proxy.to_owned(),
@@ -370,6 +377,21 @@ fn an_order_that_was_heeded_does_not_count_for_a_later_form_of_the_version() {
     assert_eq!(play.look(1), ": 1 2 10%");
     play.annotations.insert("promote", "2");
     assert_eq!(play.look(1), "StepRaised: 1 2 100%");
+}
+
+#[test]
+fn what_a_proxy_counted_before_it_was_heard_of_is_no_evidence() {
+    let mut play = aborted();
+    play.there = "1:a 2:b 3:c";
+    play.look(1);
+    play.crash();
+    play.proxies = "";
+    play.there = "1:a 2:d";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    play.proxies = "p q";
+    assert_eq!(play.look(1), ": 1 2 10%");
+    play.count("q", [20, 20, 180, 0]);
+    assert_eq!(play.look(1), "Aborted: 1 2 0%");
 }
 
 #[test]
