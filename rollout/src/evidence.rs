@@ -132,12 +132,17 @@ impl Evidence {
     /// before.
     pub fn restart(&mut self, thresholds: usize) {
         if thresholds != self.thresholds {
-            self.instances
-                .values_mut()
-                .for_each(|latest| *latest = None);
+            self.rebase();
         }
         self.thresholds = thresholds;
         self.totals.clear();
+    }
+
+    /// Something else is counted from here on: what each process says next is what was before. What counted stays.
+    pub fn rebase(&mut self) {
+        self.instances
+            .values_mut()
+            .for_each(|latest| *latest = None);
     }
 
     /// What a process said last; `None` where nothing is known of it, or its next report tells what was before.

@@ -9,6 +9,7 @@ use haldane_routing::By;
 use haldane_wire::{LATENCY_BOUNDS_US, Outcome, Series, SeriesId, Totals};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
 /// Requests by duration, in the order of [`LATENCY_BOUNDS_US`], and those above.
@@ -51,6 +52,16 @@ impl Pair<'_> {
             reading
         };
         heard.iter().map(reading).collect()
+    }
+
+    /// A mark of what is counted: another one when a rule comes or goes, or calls a canary Ingress's version otherwise.
+    pub(crate) fn mark(self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (rule, named) in &self.release.rules {
+            let named = named.as_ref().filter(|_| self.release.by_canary);
+            (rule, named).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// Which of the two a counter is of.

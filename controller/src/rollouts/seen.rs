@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Seen {
     pub(crate) evidence: Evidence,
     trouble: Trouble,
+    /// What was counted at the last look, as `Pair::mark` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counted: Option<u64>,
 }
 
 impl Seen {
@@ -22,7 +25,7 @@ impl Seen {
             .map_or(0, |state| state.terms().thresholds.len());
         Self {
             evidence: Evidence::new(thresholds),
-            trouble: Trouble::default(),
+            ..Self::default()
         }
     }
 
@@ -35,10 +38,19 @@ impl Seen {
                     stable.requests += grown.requests;
                     stable.bad += grown.bad;
                 }
-                Err(error) => tracing::debug!(%error, "a report is left out"),
+                Err(error) => tracing::warn!(%error, "a report is left out"),
             }
         }
         self.trouble.learn(&stable);
+    }
+
+    /// Notes what is counted from now on. Sums over other rules than before can be smaller than they were, and larger by what is
+    /// older than the release.
+    pub(crate) fn count(&mut self, mark: u64) {
+        let before = self.counted.replace(mark);
+        if before.is_some_and(|before| before != mark) {
+            self.evidence.rebase();
+        }
     }
 
     /// Takes in one report; what is new of stable. When a process began nobody knows, and after a takeover most are heard of

@@ -22,10 +22,12 @@ struct Play {
     there: &'static str,
     by_canary: bool,
     settled: bool,
+    /// The rules that split between the versions.
+    rules: Vec<&'static str>,
     /// The proxies that are heard.
     proxies: &'static str,
     rollout: Option<Rollout>,
-    counted: BTreeMap<(&'static str, String, u64, u64), Totals>,
+    counted: BTreeMap<(&'static str, &'static str, String, u64, u64), Totals>,
     now: Timestamp,
 }
 
@@ -41,6 +43,7 @@ impl Play {
             there,
             by_canary: false,
             settled: true,
+            rules: vec![RULE],
             proxies: "p q",
             rollout: None,
             counted: BTreeMap::new(),
@@ -71,12 +74,26 @@ impl Play {
                 .map(version)
                 .collect(),
             first: "1".to_owned(),
-            rules: BTreeMap::from([(RULE.to_owned(), canary)]),
+            rules: self
+                .rules
+                .iter()
+                .map(|rule| ((*rule).to_owned(), canary.clone()))
+                .collect(),
         }
     }
 
     /// What proxies count at the present share: requests and bad ones of canary and stable.
-    fn count(&mut self, proxy: &'static str, [canary, canary_bad, stable, stable_bad]: [u64; 4]) {
+    fn count(&mut self, proxy: &'static str, counts: [u64; 4]) {
+        self.count_by(proxy, RULE, counts);
+    }
+
+    /// The same by the requests of one rule.
+    fn count_by(
+        &mut self,
+        proxy: &'static str,
+        rule: &'static str,
+        [canary, canary_bad, stable, stable_bad]: [u64; 4],
+    ) {
         let shares = self.rollout.as_ref().expect("it began").saved.shares();
         let (weight, period) = (
             u64::from(shares.share.weight()),
@@ -94,7 +111,7 @@ impl Play {
         for (version, weight, requests, bad) in arms {
             let totals = self
                 .counted
-                .entry((proxy, version, weight, period))
+                .entry((proxy, rule, version, weight, period))
                 .or_default();
             totals.outcomes[Outcome::ServerError as usize] += bad;
             totals.outcomes[Outcome::Success as usize] += requests - bad;
@@ -105,9 +122,12 @@ impl Play {
         // Proxies report when nothing happened, too.
         let there = self.proxies.split_whitespace();
         let mut heard: BTreeMap<_, Vec<_>> = there.map(|proxy| (proxy, Vec::new())).collect();
-        for ((proxy, version, weight, period), totals) in &self.counted {
+        for ((proxy, rule, version, weight, period), totals) in &self.counted {
+            if !self.rules.contains(rule) {
+                continue;
+            }
             let id = SeriesId {
-                rule: RULE.to_owned(),
+                rule: (*rule).to_owned(),
                 version: version.clone(),
                 by: By::Split,
                 weight: *weight,
@@ -392,6 +412,40 @@ fn what_a_proxy_counted_before_it_was_heard_of_is_no_evidence() {
     assert_eq!(play.look(1), ": 1 2 10%");
     play.count("q", [20, 20, 180, 0]);
     assert_eq!(play.look(1), "Aborted: 1 2 0%");
+}
+
+#[test]
+fn a_rule_that_comes_or_goes_takes_nothing_from_the_evidence() {
+    const OTHER: &str = "shop/web shop.example.com/other (Prefix)";
+    // the rules at first and later
+    for (rules, later) in [
+        (vec![RULE, OTHER], vec![RULE]),
+        (vec![RULE], vec![RULE, OTHER]),
+        (vec![OTHER], vec![RULE]),
+    ] {
+        let mut play = Play::new("1:a");
+        play.rules = rules.clone();
+        play.look(0);
+        play.there = "1:a 2:b";
+        play.look(1);
+        for rule in [RULE, OTHER] {
+            play.count_by("p", rule, [1000, 400, 9000, 3600]);
+        }
+        play.look(1);
+        let counted = |play: &Play| {
+            let evidence = &play.rollout.as_ref().expect("it began").seen.evidence;
+            let arms = evidence.totals().values();
+            arms.map(|arms| arms.canary.requests).sum::<u64>()
+        };
+        let before = counted(&play);
+        assert_eq!(before, 1000 * rules.len() as u64);
+        play.rules = later.clone();
+        play.look(1);
+        assert_eq!(counted(&play), before, "{rules:?} {later:?}");
+        play.count("p", [10, 4, 90, 36]);
+        play.look(1);
+        assert_eq!(counted(&play), before + 10, "{rules:?} {later:?}");
+    }
 }
 
 #[test]

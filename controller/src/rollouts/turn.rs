@@ -58,8 +58,9 @@ impl Rollout {
     pub(crate) fn turn(&mut self, release: &Release, heard: &[Heard], now: Timestamp) -> Turn {
         let mut turn = Turn::default();
         if let Some(state) = &self.saved.state {
-            let readings = pair(release, state.stable(), state.canary()).readings(heard);
-            self.seen.take(&readings, state.terms());
+            let pair = pair(release, state.stable(), state.canary());
+            self.seen.count(pair.mark());
+            self.seen.take(&pair.readings(heard), state.terms());
         }
         if release.settled {
             self.replace_stable(release, now, &mut turn);
