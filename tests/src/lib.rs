@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod epochs;
 pub mod frames;
 pub mod geoip;
+pub mod ledger;
 pub mod load;
 pub mod manifests;
 pub mod metrics;

@@ -46,6 +46,12 @@ impl Raw {
         let _ = self.stream.shutdown().await;
     }
 
+    /// Ends the connection at once, as a peer that crashed does.
+    pub fn reset(self) {
+        // A peer that has closed meanwhile needs no telling.
+        let _ = self.stream.set_zero_linger();
+    }
+
     /// Reads until the other side closes; everything read on this connection.
     ///
     /// # Errors

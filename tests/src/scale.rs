@@ -13,20 +13,29 @@ pub fn scaled(count: u64) -> u64 {
     count.saturating_mul(factor)
 }
 
+/// Chance that can be had again: by the seed in `HALDANE_TEST_SEED`, or a new one, which is printed.
+pub fn chance() -> SmallRng {
+    SmallRng::seed_from_u64(seed())
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("HALDANE_TEST_SEED").ok();
+    let seed = given
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| rand::rng().random());
+    println!("HALDANE_TEST_SEED={seed}");
+    seed
+}
+
 /// Chooses some of many cases. A failing test shows the seed that it chose by; `HALDANE_TEST_SEED` chooses so again.
 pub struct Sample {
     seed: u64,
 }
 
 impl Sample {
-    /// By the seed in `HALDANE_TEST_SEED`, or a new one, which is printed.
+    /// By [`chance`]'s seed.
     pub fn new() -> Self {
-        let given = std::env::var("HALDANE_TEST_SEED").ok();
-        let seed = given
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_else(|| rand::rng().random());
-        println!("HALDANE_TEST_SEED={seed}");
-        Self { seed }
+        Self { seed: seed() }
     }
 
     /// `count` of `cases`, or all where there are no more.

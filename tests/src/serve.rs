@@ -35,7 +35,15 @@ impl Serve {
     /// # Errors
     /// As [`Serve::start`].
     pub async fn start_with(manifests: &Path, more: &[&str]) -> anyhow::Result<Self> {
-        let args = arguments(manifests, more);
+        Self::start_at("127.0.0.1:0", manifests, more).await
+    }
+
+    /// As [`Serve::start_with`], with HTTP at an address of the caller's: one that another one still has, or had.
+    ///
+    /// # Errors
+    /// As [`Serve::start`].
+    pub async fn start_at(http: &str, manifests: &Path, more: &[&str]) -> anyhow::Result<Self> {
+        let args = arguments(http, manifests, more);
         Self::announced_by(Process::start(args)?).await
     }
 
@@ -50,7 +58,7 @@ impl Serve {
     ) -> anyhow::Result<Self> {
         let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
         let shell: [OsString; 3] = ["-c".into(), script.into(), haldane().into()];
-        let args = shell.into_iter().chain(arguments(manifests, more));
+        let args = shell.into_iter().chain(arguments("127.0.0.1:0", manifests, more));
         Self::announced_by(Process::start_program(Path::new("sh"), args)?).await
     }
 
@@ -102,9 +110,9 @@ impl DerefMut for Serve {
     }
 }
 
-fn arguments(manifests: &Path, more: &[&str]) -> Vec<OsString> {
+fn arguments(http: &str, manifests: &Path, more: &[&str]) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["serve".into(), "--manifests".into(), manifests.into()];
-    args.extend(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"].map(OsString::from));
+    args.extend(["--http", http, "--admin", "127.0.0.1:0"].map(OsString::from));
     args.extend(more.iter().map(OsString::from));
     args
 }

@@ -1,0 +1,249 @@
+//! Clients that ask all the time and write down what they see.
+
+use super::content::content;
+use super::{Asked, Ledger, Outcome, name_of};
+use crate::backend::whole;
+use crate::client::{Body, Client, get_with, nothing};
+use crate::manifests::SHOP;
+use crate::within;
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Instant;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Who asks what of whom.
+#[derive(Clone)]
+pub struct Clients {
+    ledger: Ledger,
+    /// A connection that ends is opened anew at the next of these.
+    proxies: Vec<SocketAddr>,
+    h1: usize,
+    h2: usize,
+    /// Every so many requests one is a POST; 0 for none.
+    post_every: u64,
+    requests: u64,
+}
+
+impl Clients {
+    /// Eight connections over HTTP/1.1 and two over HTTP/2, one request of five a POST, without an end.
+    pub fn of(ledger: &Ledger, proxies: &[SocketAddr]) -> Self {
+        Self {
+            ledger: ledger.clone(),
+            proxies: proxies.to_vec(),
+            h1: 8,
+            h2: 2,
+            post_every: 5,
+            requests: u64::MAX,
+        }
+    }
+
+    /// Over so many connections.
+    pub fn connections(self, h1: usize, h2: usize) -> Self {
+        Self { h1, h2, ..self }
+    }
+
+    /// With one POST in so many requests; 0 for none.
+    pub fn post_every(self, post_every: u64) -> Self {
+        Self { post_every, ..self }
+    }
+
+    /// Ends after so many requests.
+    ///
+    /// # Errors
+    /// When a client's task is lost.
+    pub async fn ask(self, requests: u64) -> anyhow::Result<()> {
+        let clients = Self { requests, ..self };
+        clients.start().ended().await
+    }
+
+    /// Asks until stopped.
+    pub fn start(self) -> Running {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (done, watched) = watch::channel(0);
+        let all = self.h1 + self.h2;
+        let shared = Arc::new(Shared {
+            left: AtomicU64::new(self.requests),
+            stop: stop.clone(),
+            done,
+            clients: self,
+        });
+        let callers = (0..all).map(|index| {
+            let caller = Caller {
+                shared: shared.clone(),
+                h2: index >= shared.clients.h1,
+                next: index,
+                kept: None,
+            };
+            caller.call_all()
+        });
+        Running {
+            stop,
+            done: watched,
+            tasks: callers.collect(),
+        }
+    }
+}
+
+struct Shared {
+    clients: Clients,
+    left: AtomicU64,
+    stop: Arc<AtomicBool>,
+    done: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn goes_on(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        !self.stop.load(SeqCst) && self.left.fetch_update(SeqCst, SeqCst, take).is_ok()
+    }
+
+    fn method(&self, id: u64) -> Method {
+        match self.clients.post_every {
+            0 => Method::GET,
+            every if id % every == every - 1 => Method::POST,
+            _ => Method::GET,
+        }
+    }
+}
+
+/// One connection at a time.
+struct Caller {
+    shared: Arc<Shared>,
+    h2: bool,
+    /// Which of the proxies the next connection is opened to.
+    next: usize,
+    kept: Option<Client>,
+}
+
+impl Caller {
+    async fn call_all(mut self) {
+        while self.shared.goes_on() {
+            let ledger = self.shared.clients.ledger.clone();
+            let (id, begun) = (ledger.begin(), Instant::now());
+            let method = self.shared.method(id);
+            let outcome = self.call(id, &method).await;
+            ledger.asked(Asked {
+                id,
+                method,
+                begun,
+                ended: Instant::now(),
+                outcome,
+            });
+            self.shared.done.send_modify(|done| *done += 1);
+        }
+    }
+
+    async fn call(&mut self, id: u64, method: &Method) -> Outcome {
+        let mut client = match self.open().await {
+            Ok(client) => client,
+            Err(error) => return Outcome::Unreached(format!("{error:#}")),
+        };
+        let (outcome, keep) = exchange(&mut client, id, method).await;
+        self.kept = keep.then_some(client);
+        outcome
+    }
+
+    /// The connection that is there, unless its end is known before anything is sent.
+    async fn open(&mut self) -> anyhow::Result<Client> {
+        if let Some(mut client) = self.kept.take()
+            && client.ready().await.is_ok()
+        {
+            return Ok(client);
+        }
+        let proxies = &self.shared.clients.proxies;
+        let proxy = proxies[self.next % proxies.len()];
+        self.next += 1;
+        let mut client = match self.h2 {
+            true => Client::h2(proxy).await?,
+            false => Client::h1(proxy).await?,
+        };
+        client.ready().await?;
+        Ok(client)
+    }
+}
+
+/// The outcome, and whether the connection takes another request.
+async fn exchange(client: &mut Client, id: u64, method: &Method) -> (Outcome, bool) {
+    let response = match client.send(request(id, method)).await {
+        Ok(response) => response,
+        Err(error) => return (Outcome::Lost(format!("{error:#}")), false),
+    };
+    let (head, body) = response.into_parts();
+    let status = head.status.as_u16();
+    let Ok(Ok(body)) = within("a body", body.collect()).await else {
+        return (Outcome::Cut { status }, false);
+    };
+    let (body, header) = (body.to_bytes(), |name| head.headers.get(name));
+    let keep = header("connection").is_none_or(|value| value != "close");
+    if status == 200 && body != content(id) {
+        return (Outcome::Wrong { bytes: body.len() }, false);
+    }
+    let backend = header("x-backend").and_then(|name| name.to_str().ok());
+    let outcome = Outcome::Whole {
+        status,
+        backend: backend.unwrap_or_default().to_owned(),
+        ask_again: header("retry-after").is_some(),
+    };
+    (outcome, keep)
+}
+
+fn request(id: u64, method: &Method) -> Request<Body> {
+    let mut request = get_with(SHOP, "/", &[("x-request-id", &name_of(id))]);
+    *request.method_mut() = method.clone();
+    request.map(|_| match *method {
+        Method::POST => body(id),
+        _ => nothing(),
+    })
+}
+
+/// With its length announced, or in chunks.
+fn body(id: u64) -> Body {
+    let bytes = Bytes::from(content(id));
+    if id.is_multiple_of(2) {
+        return whole(bytes);
+    }
+    let frames = [Ok(Frame::data(bytes))];
+    StreamBody::new(tokio_stream::iter(frames)).boxed_unsync()
+}
+
+/// Clients that ask.
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    done: watch::Receiver<u64>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Waits until `more` requests are over from now on.
+    ///
+    /// # Errors
+    /// When they are not in time.
+    pub async fn progress(&self, more: u64) -> anyhow::Result<()> {
+        let mut done = self.done.clone();
+        let goal = *done.borrow() + more;
+        within("requests", done.wait_for(|done| *done >= goal)).await??;
+        Ok(())
+    }
+
+    /// Begins no further request and waits for those that run.
+    ///
+    /// # Errors
+    /// When a client's task is lost.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stop.store(true, SeqCst);
+        self.ended().await
+    }
+
+    async fn ended(mut self) -> anyhow::Result<()> {
+        while let Some(ended) = self.tasks.join_next().await {
+            ended?;
+        }
+        Ok(())
+    }
+}
