@@ -328,6 +328,9 @@ impl Returning<'_> {
         } else {
             respond::status(status)
         };
+        if class == ErrorClass::NoEndpoint {
+            respond::ask_again(&mut answer);
+        }
         gate::after(self.rule, self.marks, answer.headers_mut());
         recorded(answer, self.record)
     }

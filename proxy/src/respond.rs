@@ -45,7 +45,7 @@ pub(crate) fn status_of(class: ErrorClass) -> StatusCode {
 }
 
 /// Says when to ask again, where that is known to be soon: a first table takes less than a second once a controller is
-/// followed.
+/// followed, and endpoints that are ready again take no longer.
 pub(crate) fn ask_again(response: &mut Response<Answer>) {
     let soon = HeaderValue::from_static("1");
     response.headers_mut().insert(RETRY_AFTER, soon);

@@ -80,6 +80,39 @@ async fn f03_a_connection_closed_as_it_is_used_costs_no_get() -> anyhow::Result<
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn f06_without_backends_the_answer_comes_at_once_and_says_when_to_ask_again()
+-> anyhow::Result<()> {
+    let ledger = Ledger::default();
+    let target = Target::start(&ledger, "good")?;
+    let stand = Stand::before(&ledger, &[&target]).await?;
+    for _ in 0..scaled(3) {
+        stand.clients().ask(50).await?;
+        stand.route(&[]).await?;
+        let begun = ledger.begun();
+        stand.clients().ask(50).await?;
+        let refused = ledger.outcomes();
+        let refused = refused.iter().filter(|asked| asked.id >= begun);
+        for asked in refused {
+            let Outcome::Whole {
+                status: 503,
+                ask_again: true,
+                ..
+            } = asked.outcome
+            else {
+                panic!("{asked:?}");
+            };
+        }
+        stand.route(&[&target]).await?;
+        stand.clients().ask(50).await?;
+    }
+    let audit = stand.audit().await?;
+    audit.assert_sound();
+    let refused = scaled(3) as usize * 50;
+    assert_eq!(audit.good(), 2 * refused);
+    Ok(())
+}
+
 /// What a backend may say instead of an answer, and what follows.
 const GARBAGE: [(&str, &[u8], Then); 12] = [
     ("nothing at all", b"", Then::Close),
