@@ -19,7 +19,9 @@ use crate::worker::Worker;
 use bytes::Bytes;
 use haldane_routing::spec::Protocol;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,6 +36,9 @@ const H2_TURNS: u8 = 1;
 
 /// A limit from which on the worker's reaper may begin the count, up to half a second late: a tenth of it at most.
 const ROUGH_MIN: Duration = Duration::from_secs(5);
+
+/// A request's body, in bytes, that every peer's system takes whole although the peer itself does not read.
+const TAKEN_AT_ONCE: u64 = 16 * 1024;
 
 /// An answer's head.
 pub(crate) enum Reply {
@@ -106,7 +111,7 @@ impl Exchange<'_> {
         } else {
             self.worker.pool.take(self.endpoint.id)
         };
-        let (connection, body) = match kept {
+        let (mut connection, body) = match kept {
             Some(connection) => (connection, body),
             None => {
                 // On the heap: most requests find a connection and need no room for this.
@@ -125,6 +130,12 @@ impl Exchange<'_> {
             length: self.outgoing.length,
             upgrade: self.outgoing.upgrade.as_ref(),
         };
+        let fits = body
+            .size_hint()
+            .upper()
+            .is_some_and(|bytes| bytes <= TAKEN_AT_ONCE);
+        let receipts = fits && self.outgoing.upgrade.is_none();
+        connection.io_mut().want_receipts(receipts);
         let back = Back::new(self.worker.clone(), self.endpoint.id);
         let idempotent = self.outgoing.method.is_idempotent();
         let spare = body.duplicate();
@@ -419,6 +430,14 @@ fn h1_failed(
     idempotent: bool,
 ) -> Failed {
     let (class, again) = match &error.failure {
+        Failure::ClosedBeforeResponse(Some(fault)) | Failure::Io(fault) if is_gone(fault) => {
+            let again = if idempotent && matches!(error.failure, Failure::ClosedBeforeResponse(_)) {
+                Again::Safe
+            } else {
+                Again::Never
+            };
+            (ErrorClass::ResponseTimeout, again)
+        }
         Failure::Unsent(_) if error.reused => (ErrorClass::UpstreamReset, Again::Stale),
         Failure::Unsent(_) => (ErrorClass::UpstreamReset, Again::Safe),
         Failure::ClosedBeforeResponse(_) if idempotent && error.reused => {
@@ -439,6 +458,15 @@ fn h1_failed(
         again,
         body: error.body,
     }
+}
+
+/// Whether the peer's system said nothing at all, unlike one that closed or reset the connection.
+fn is_gone(fault: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    matches!(
+        fault.kind(),
+        TimedOut | HostUnreachable | NetworkUnreachable
+    )
 }
 
 fn connect_class(error: &ConnectError) -> ErrorClass {

@@ -3,6 +3,7 @@
 use super::stream::Transport;
 use haldane_routing::spec::Address;
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,6 +14,10 @@ use tokio_rustls::TlsConnector;
 
 /// Addresses of one name that are looked at: the first that may be used is, and nobody needs hundreds.
 const ADDRESSES_MAX: usize = 16;
+/// How often a silent peer's system is asked whether it is still there.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How often it may leave that unanswered: it is found out within 20 s.
+const PROBES_MAX: u32 = 3;
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -129,12 +134,22 @@ pub(crate) async fn connect(
         let stream = TcpStream::connect(address)
             .await
             .map_err(ConnectError::Failed)?;
-        stream.set_nodelay(true).map_err(ConnectError::Failed)?;
+        attend(&stream).map_err(ConnectError::Failed)?;
         handshake(stream, tls).await
     };
     tokio::time::timeout(limit, opened)
         .await
         .unwrap_or(Err(ConnectError::Timeout(limit)))
+}
+
+/// Small requests leave at once, and a peer that is gone without a word is found out while nothing is sent.
+fn attend(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let probes = TcpKeepalive::new()
+        .with_time(PROBE_EVERY)
+        .with_interval(PROBE_EVERY)
+        .with_retries(PROBES_MAX);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
 }
 
 async fn resolve(address: &Address, reach: &Reach) -> Result<SocketAddr, ConnectError> {

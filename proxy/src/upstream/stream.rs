@@ -2,18 +2,25 @@
 
 use super::h1::{self, Probe};
 use crate::metrics::{UpstreamConnection, UpstreamState};
+use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+/// A peer whose system confirms nothing for so long is gone: far more than any way there takes, and little for those who
+/// wait.
+const RECEIPT_MAX: Duration = Duration::from_secs(10);
 
 /// An upstream connection's bytes, counted as long as it is open.
 #[derive(Debug)]
 pub(crate) struct Stream {
     transport: Transport,
     counted: UpstreamConnection,
+    wants_receipts: bool,
 }
 
 #[derive(Debug)]
@@ -24,11 +31,42 @@ pub(crate) enum Transport {
 
 impl Stream {
     pub(crate) fn new(transport: Transport, counted: UpstreamConnection) -> Self {
-        Self { transport, counted }
+        Self {
+            transport,
+            counted,
+            wants_receipts: false,
+        }
     }
 
     pub(crate) fn is_now(&mut self, state: UpstreamState) {
         self.counted.set(state);
+    }
+
+    /// Whether the connection breaks when the peer's system confirms nothing of what is sent for [`RECEIPT_MAX`]. Not for
+    /// what a sound peer may take its time to read: a full window counts as nothing confirmed (RFC 793, user timeout).
+    pub(crate) fn want_receipts(&mut self, wanted: bool) {
+        if self.wants_receipts != wanted && self.set_user_timeout(wanted).is_ok() {
+            self.wants_receipts = wanted;
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn set_user_timeout(&self, wanted: bool) -> io::Result<()> {
+        let limit = wanted.then_some(RECEIPT_MAX);
+        SockRef::from(self.tcp()).set_tcp_user_timeout(limit)
+    }
+
+    /// Elsewhere the time for an answer's head is all there is.
+    #[cfg(not(target_os = "linux"))]
+    fn set_user_timeout(&self, _wanted: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.transport {
+            Transport::Clear(io) => io,
+            Transport::Tls(io) => io.get_ref().0,
+        }
     }
 }
 

@@ -9,4 +9,5 @@ mod changes;
 mod offsets;
 mod restarts;
 mod scarcity;
+mod silence;
 mod stand;
