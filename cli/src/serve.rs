@@ -50,6 +50,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     tokio::select! {
         ended = reload.run(&proxy) => ended?,
         () = signals.next() => {}
+        part = proxy.lost() => anyhow::bail!("{part} ended by a fault"),
     }
     stop(&proxy, &mut signals, args.proxy.grace()).await;
     Ok(ExitCode::SUCCESS)

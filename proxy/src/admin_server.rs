@@ -46,6 +46,7 @@ pub(crate) fn start(
     thread::Builder::new()
         .name("admin".to_owned())
         .spawn(move || {
+            let _vital = view.shared.vitals.of("the admin port");
             runtime.block_on(async {
                 tokio::select! {
                     // Only a dropped sender ends this; nothing is ever sent.

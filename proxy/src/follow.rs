@@ -66,6 +66,7 @@ impl Follow {
         thread::Builder::new()
             .name("follow".to_owned())
             .spawn(move || {
+                let _vital = proxy.vital("following");
                 runtime.block_on(async {
                     tokio::select! {
                         // Only a dropped sender ends this; nothing is ever sent.

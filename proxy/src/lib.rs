@@ -45,6 +45,7 @@ mod target;
 pub mod tls;
 mod tunnel;
 pub mod upstream;
+mod vital;
 mod waits;
 mod watched;
 mod worker;

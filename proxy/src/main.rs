@@ -5,8 +5,8 @@ mod args;
 use anyhow::Context as _;
 use args::Args;
 use clap::Parser as _;
-use haldane_proxy::Proxy;
 use haldane_proxy::follow::Following;
+use haldane_proxy::Proxy;
 use haldane_routing::Table;
 use haldane_routing::spec::TableSpec;
 use std::path::Path;
@@ -40,6 +40,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        part = proxy.lost() => anyhow::bail!("{part} ended by a fault"),
     }
     tokio::select! {
         () = proxy.drain(args.flags.grace()) => {}

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::snapshot::{Generation, Rejected, Snapshot};
 use crate::tls::{Certificates, ClientTls, ServerTls};
 use crate::upstream::connect::Reach;
+use crate::vital::{Vital, Vitals};
 use crate::worker::{self, Command, Shared};
 use arc_swap::ArcSwap;
 use haldane_routing::{Table, TicketKey};
@@ -147,7 +148,7 @@ impl Proxy {
         let generation = self
             .publish(table)
             .inspect_err(|_| self.shared.metrics.table_rejected())?;
-        for adopted in self.tell_all(Command::Adopt).await? {
+        for adopted in self.tell_all(Command::Adopt).await {
             adopted.await.map_err(|_| Rejected::Stopped)?;
         }
         self.state.has_table.store(true, Relaxed);
@@ -181,20 +182,29 @@ impl Proxy {
         Ok(generation)
     }
 
+    /// Tells every worker; one that is gone answers that it will not.
     async fn tell_all(
         &self,
         command: impl Fn(oneshot::Sender<()>) -> Command,
-    ) -> Result<Vec<oneshot::Receiver<()>>, Rejected> {
+    ) -> Vec<oneshot::Receiver<()>> {
         let mut answers = Vec::new();
         for worker in &self.workers {
             let (done, answer) = oneshot::channel();
-            worker
-                .send(command(done))
-                .await
-                .map_err(|_| Rejected::Stopped)?;
+            // Where nobody takes the command, its sender goes with it, and the answer is that there is none.
+            let _ = worker.send(command(done)).await;
             answers.push(answer);
         }
-        Ok(answers)
+        answers
+    }
+
+    /// Waits until a part that cannot be missed has ended by a fault of its own; its name. The process should end: it
+    /// serves a part of what it should, or nothing.
+    pub async fn lost(&self) -> &'static str {
+        self.shared.vitals.lost().await
+    }
+
+    pub(crate) fn vital(&self, part: &'static str) -> Vital {
+        self.shared.vitals.of(part)
     }
 
     /// `/readyz` says no from now on, while connections are still taken: load balancers look elsewhere meanwhile.
@@ -206,7 +216,7 @@ impl Proxy {
     pub async fn drain(&self, grace: Duration) {
         self.stop_being_ready();
         let told = self.tell_all(|done| Command::Drain { grace, done }).await;
-        for drained in told.unwrap_or_default() {
+        for drained in told {
             // A worker that is gone has nothing left to drain.
             let _ = drained.await;
         }
@@ -273,6 +283,7 @@ fn share(config: Config, addresses: Addresses) -> Result<Shared, StartError> {
         filters: FilterStates::new(),
         access_log: open_log(&config.access_log, &metrics).map_err(StartError::AccessLog)?,
         metrics,
+        vitals: Vitals::default(),
         country: CountrySource::open(config.country_header.clone(), config.geoip.as_deref())?,
         forwarding: forwarded::Policy {
             trusted: config.trusted.clone(),
@@ -318,9 +329,33 @@ fn start_worker(
     thread::Builder::new()
         .name(format!("worker-{index}"))
         .spawn(move || {
+            let vitals = shared.vitals.clone();
+            let _vital = vitals.of("a worker");
             if let Err(error) = worker::run(index, shared, sockets, receiver) {
                 tracing::error!(%error, worker = index, "a worker ended");
+                vitals.lose("a worker");
             }
         })?;
     Ok(commands)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_panics_is_told_of() {
+        let config = Config {
+            http: Some(([127, 0, 0, 1], 0).into()),
+            workers: 2,
+            ..Config::default()
+        };
+        let proxy = Proxy::start(config).expect("a proxy");
+        let told = proxy.workers[0].send(Command::Panic).await;
+        assert!(told.is_ok());
+        // Its listener and its reaper go with it, whichever is first.
+        proxy.lost().await;
+        // The other one drains all the same.
+        proxy.drain(Duration::from_secs(30)).await;
+    }
 }

@@ -18,6 +18,7 @@ use crate::streams::Streams;
 use crate::tls::{Certificates, ClientTls, ServerTls};
 use crate::upstream::connect::Reach;
 use crate::upstream::pool::Pool;
+use crate::vital::{Vital, Vitals};
 use crate::waits::Waits;
 use arc_swap::ArcSwap;
 use haldane_routing::TicketKey;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) country: CountrySource,
     pub(crate) forwarding: forwarded::Policy,
     pub(crate) memory: Memory,
+    pub(crate) vitals: Vitals,
 }
 
 /// What a worker is told.
@@ -62,6 +64,9 @@ pub(crate) enum Command {
         grace: Duration,
         done: oneshot::Sender<()>,
     },
+    /// End by a fault.
+    #[cfg(test)]
+    Panic,
 }
 
 /// A worker's own things; never seen by another thread.
@@ -186,12 +191,19 @@ pub(crate) fn run(
         for (kind, socket) in sockets {
             let listener = tokio::net::TcpListener::from_std(socket)?;
             let accept = accept::run(listener, kind, worker.clone(), stop.clone());
-            accepting.push(tokio::task::spawn_local(accept));
+            let vital = worker.shared.vitals.of("a listener");
+            accepting.push(tokio::task::spawn_local(living(vital, accept)));
         }
-        tokio::task::spawn_local(reap(worker.clone()));
+        let vital = worker.shared.vitals.of("a reaper");
+        tokio::task::spawn_local(living(vital, reap(worker.clone())));
         obey(&worker, commands, &stop, accepting).await;
         Ok(())
     })
+}
+
+/// Does its work as a part of which the loss is told.
+async fn living(_vital: Vital, work: impl Future<Output = ()>) {
+    work.await;
 }
 
 async fn reap(worker: Rc<Worker>) {
@@ -223,6 +235,8 @@ async fn obey(
                 let _ = done.send(());
                 return;
             }
+            #[cfg(test)]
+            Command::Panic => panic!("on purpose"),
         }
     }
 }
