@@ -4,7 +4,7 @@ use crate::load::{self, Source};
 use crate::output::counted;
 use crate::reload::Reload;
 use crate::signals::Signals;
-use haldane_proxy::{Flags, Proxy};
+use haldane_proxy::{Flags, Proxy, obey_hang_ups};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     );
     let table = load::build(&loaded.table, None, seed)?;
     let proxy = Arc::new(Proxy::start(args.proxy.config()?)?);
+    obey_hang_ups(&proxy)?;
     let rules = table.rules().len();
     let generation = proxy.install(Arc::new(table)).await?;
     announce(&proxy, rules, generation.0);

@@ -24,6 +24,7 @@ pub mod follow;
 mod forward;
 pub mod forwarded;
 mod gate;
+mod hang_up;
 pub mod head;
 pub mod limits;
 mod lines;
@@ -52,6 +53,7 @@ mod worker;
 
 pub use config::{AccessLogTarget, Config};
 pub use flags::{Flags, FlagsError};
+pub use hang_up::obey_hang_ups;
 pub use limits::Limits;
 pub use proxy::{Proxy, StartError};
 pub use snapshot::{Generation, Rejected};

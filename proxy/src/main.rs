@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use args::Args;
 use clap::Parser as _;
 use haldane_proxy::follow::Following;
-use haldane_proxy::Proxy;
+use haldane_proxy::{Proxy, obey_hang_ups};
 use haldane_routing::Table;
 use haldane_routing::spec::TableSpec;
 use std::path::Path;
@@ -34,6 +34,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     );
     let table = args.table.as_deref().map(read).transpose()?;
     let proxy = Arc::new(Proxy::start(args.config()?)?);
+    obey_hang_ups(&proxy)?;
     announce(&proxy);
     // Followed to the end: backends move while requests are finished, too.
     let _following = route(&args, &proxy, table).await?;

@@ -207,6 +207,13 @@ impl Proxy {
         self.shared.vitals.of(part)
     }
 
+    /// Opens the file of the access log anew, where there is one.
+    pub fn reopen_access_log(&self) {
+        if let Some(log) = &self.shared.access_log {
+            log.reopen();
+        }
+    }
+
     /// `/readyz` says no from now on, while connections are still taken: load balancers look elsewhere meanwhile.
     pub fn stop_being_ready(&self) {
         self.state.draining.store(true, Relaxed);

@@ -58,7 +58,9 @@ impl Serve {
     ) -> anyhow::Result<Self> {
         let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
         let shell: [OsString; 3] = ["-c".into(), script.into(), haldane().into()];
-        let args = shell.into_iter().chain(arguments("127.0.0.1:0", manifests, more));
+        let args = shell
+            .into_iter()
+            .chain(arguments("127.0.0.1:0", manifests, more));
         Self::announced_by(Process::start_program(Path::new("sh"), args)?).await
     }
 

@@ -3,6 +3,7 @@
 use crate::stand::{Stand, arguments, pods};
 use haldane_tests::ledger::{Audit, Clients, Ledger, Outcome, Target};
 use haldane_tests::manifests::{Manifests, shop};
+use haldane_tests::process::Signal;
 use haldane_tests::raw::{Pace, Raw};
 use haldane_tests::scale::scaled;
 use haldane_tests::serve::Serve;
@@ -131,5 +132,31 @@ async fn f19_a_head_that_is_under_way_when_a_drain_begins_is_answered() -> anyho
     assert_eq!(answers, 2, "{read}");
     assert!(read.to_lowercase().contains("connection: close"), "{read}");
     assert_eq!(stand.serve.ended().await?.code(), Some(0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f19_a_hang_up_ends_nothing_and_begins_a_new_log() -> anyhow::Result<()> {
+    let ledger = Ledger::default();
+    let target = Target::start(&ledger, "good")?;
+    let mut stand = Stand::before(&ledger, &[&target]).await?;
+    let running = stand.clients().start();
+    running.progress(50).await?;
+    let (log, rotated) = (stand.log(), stand.log().with_extension("1"));
+    std::fs::rename(&log, &rotated)?;
+    stand.serve.signal(Signal::HUP)?;
+    within("a new log", async {
+        while !log.exists() {
+            running.progress(10).await?;
+        }
+        anyhow::Ok(())
+    })
+    .await??;
+    running.progress(50).await?;
+    running.stop().await?;
+    assert!(stand.serve.is_running()?);
+    let audit = Audit::of(&ledger, &[&log, &rotated]).await?;
+    audit.assert_sound();
+    audit.assert_none_failed();
     Ok(())
 }
