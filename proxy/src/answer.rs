@@ -368,6 +368,11 @@ impl Call {
         respond::plain(answer)
     }
 
+    /// Whether there is a body that nobody took.
+    pub(crate) fn has_untaken_body(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.is_end_stream())
+    }
+
     /// The request's body, which is there once.
     pub(crate) fn take_body(&mut self) -> Option<Incoming> {
         self.body.take()

@@ -68,6 +68,7 @@ pub(crate) async fn forward(
     };
     let back = Returning {
         grpc: call.admitted.grpc,
+        untaken: call.has_untaken_body(),
         worker: &call.worker,
         rule: &routed.rule,
         patience: Patience {
@@ -275,6 +276,8 @@ impl Route<'_> {
 struct Returning<'a> {
     worker: &'a Rc<Worker>,
     grpc: bool,
+    /// The request has a body that nobody began to read.
+    untaken: bool,
     rule: &'a LocalRule,
     patience: Patience,
     marks: Marks,
@@ -330,6 +333,10 @@ impl Returning<'_> {
         };
         if class == ErrorClass::NoEndpoint {
             respond::ask_again(&mut answer);
+        }
+        let body = self.record.request.as_ref();
+        if body.map_or(self.untaken, |progress| !progress.has_ended()) {
+            respond::say_close(&mut answer);
         }
         gate::after(self.rule, self.marks, answer.headers_mut());
         recorded(answer, self.record)

@@ -3,7 +3,7 @@
 use crate::body::{Answer, Body};
 use crate::metrics::ErrorClass;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 /// A plain text answer.
@@ -49,6 +49,13 @@ pub(crate) fn status_of(class: ErrorClass) -> StatusCode {
 pub(crate) fn ask_again(response: &mut Response<Answer>) {
     let soon = HeaderValue::from_static("1");
     response.headers_mut().insert(RETRY_AFTER, soon);
+}
+
+/// Announces the end of a connection on which a part of the request is left unread: where the next one begins is not
+/// looked for. HTTP/2 has no such header and hyper leaves it out there.
+pub(crate) fn say_close(response: &mut Response<Answer>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
 }
 
 /// An answer without a body.

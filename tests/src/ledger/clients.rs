@@ -139,7 +139,17 @@ impl Caller {
         }
     }
 
+    /// What was certainly not sent over a connection that was there is sent over a new one.
     async fn call(&mut self, id: u64, method: &Method) -> Outcome {
+        let was_kept = self.kept.is_some();
+        let outcome = self.try_call(id, method).await;
+        match outcome {
+            Outcome::Unreached(_) if was_kept => self.try_call(id, method).await,
+            _ => outcome,
+        }
+    }
+
+    async fn try_call(&mut self, id: u64, method: &Method) -> Outcome {
         let mut client = match self.open().await {
             Ok(client) => client,
             Err(error) => return Outcome::Unreached(format!("{error:#}")),
@@ -172,7 +182,7 @@ impl Caller {
 async fn exchange(client: &mut Client, id: u64, method: &Method) -> (Outcome, bool) {
     let response = match client.send(request(id, method)).await {
         Ok(response) => response,
-        Err(error) => return (Outcome::Lost(format!("{error:#}")), false),
+        Err(error) => return (without_answer(&error), false),
     };
     let (head, body) = response.into_parts();
     let status = head.status.as_u16();
@@ -191,6 +201,15 @@ async fn exchange(client: &mut Client, id: u64, method: &Method) -> (Outcome, bo
         ask_again: header("retry-after").is_some(),
     };
     (outcome, keep)
+}
+
+/// hyper tells a request that it never wrote from one that may have arrived.
+fn without_answer(error: &anyhow::Error) -> Outcome {
+    let told = format!("{error:#}");
+    match error.downcast_ref::<hyper::Error>() {
+        Some(error) if error.is_canceled() => Outcome::Unreached(told),
+        _ => Outcome::Lost(told),
+    }
 }
 
 fn request(id: u64, method: &Method) -> Request<Body> {
