@@ -53,6 +53,11 @@ impl Entry {
         self.method() == Some(&Method::GET)
     }
 
+    /// The status that the client saw.
+    pub fn status(&self) -> Option<u16> {
+        self.outcome().and_then(Outcome::status)
+    }
+
     /// Whether the client got what it wanted.
     pub fn is_good(&self) -> bool {
         self.outcome().is_some_and(Outcome::is_good)
