@@ -1,18 +1,23 @@
 //! Requests that take too long in all, and clients that take nothing: both are given up, and neither looks like an end.
+//! What is slow and moves is not.
 
 use bytes::Bytes;
 use haldane_tests::backend::{Backend, Handler, handler};
-use haldane_tests::client::{Body, Client, get_with};
+use haldane_tests::client::{Answer, Body, Client, get_with};
 use haldane_tests::manifests::{Manifests, SHOP, ingress, pod, service};
 use haldane_tests::serve::Serve;
 use haldane_tests::within;
 use http::Response;
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use hyper::body::{Frame, Incoming};
 use serde_json::Value;
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// What a backend does once it has a request.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +89,21 @@ impl Before {
             Connecting => listener.local_addr()?,
             _ => started.address(),
         };
+        Self::at(address, (started, listener), annotations, flags).await
+    }
+
+    async fn handler(handler: Handler, annotations: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let started = Backend::with(handler).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::at(started.address(), (started, listener), annotations, &[]).await
+    }
+
+    async fn at(
+        address: SocketAddr,
+        (started, listener): (Backend, TcpListener),
+        annotations: &[(&str, &str)],
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
         let objects: [Value; 3] = [
             service("web", &[]),
             ingress("web", annotations, SHOP, "web"),
@@ -204,4 +224,50 @@ async fn a_stream_whose_client_takes_nothing_is_given_up() -> anyhow::Result<()>
     *post.method_mut() = http::Method::HEAD;
     assert_eq!(client.send(post).await?.status(), 404);
     Ok(())
+}
+
+/// A request with a body that is sent piece by piece.
+fn upload() -> (http::Request<Body>, mpsc::Sender<Frames>) {
+    let (pieces, body) = mpsc::channel(1);
+    let mut post = get_with(SHOP, "/", &[]);
+    *post.method_mut() = http::Method::POST;
+    *post.body_mut() = StreamBody::new(ReceiverStream::new(body)).boxed_unsync();
+    (post, pieces)
+}
+
+type Frames = io::Result<Frame<Bytes>>;
+
+fn piece() -> Frames {
+    Ok(Frame::data(Bytes::from_static(b"piece")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_moves_is_not_cut_because_its_answer_waits_for_it() -> anyhow::Result<()> {
+    // A piece a second, for longer than the rule lets a connection be silent.
+    const PIECES: usize = 6;
+    let idle = [("haldane.dev/proxy-read-timeout", "4")];
+    let before = Before::handler(handler(begun_at_once), &idle).await?;
+    let mut client = Client::h2(before.serve.http).await?;
+    let (post, pieces) = upload();
+    let response = client.send(post).await?;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    for _ in 0..PIECES {
+        ticks.tick().await;
+        pieces.send(piece()).await?;
+    }
+    drop(pieces);
+    let answer = Answer::of(response).await?;
+    assert_eq!(answer.text(), "piece".repeat(PIECES));
+    Ok(())
+}
+
+/// Answers with a head at once, and with the request's body when it has all of it.
+async fn begun_at_once(request: http::Request<Incoming>) -> Response<Body> {
+    let echo = async {
+        let whole = request.into_body().collect().await;
+        whole
+            .map(|whole| Frame::data(whole.to_bytes()))
+            .map_err(io::Error::other)
+    };
+    Response::new(StreamBody::new(futures_util::stream::once(echo)).boxed_unsync())
 }

@@ -40,7 +40,7 @@ pub(crate) struct Flow {
 /// How long an upstream's body may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// Without a byte.
+    /// Without a byte in either direction.
     pub(crate) idle: Duration,
     /// In all.
     pub(crate) deadline: Option<Deadline>,
@@ -103,8 +103,9 @@ impl Body {
 }
 
 impl Patience {
-    fn due(&self) -> TimerInstant {
-        let idle = TimerInstant::now() + self.idle;
+    /// When a body is given up if nothing moves after `last`.
+    fn due(&self, last: TimerInstant) -> TimerInstant {
+        let idle = last + self.idle;
         self.deadline
             .map_or(idle, |deadline| idle.min(deadline.at()))
     }
@@ -135,12 +136,18 @@ impl Flow {
         let Some(patience) = self.patience else {
             return Poll::Pending;
         };
-        let timer = self.timer.get_or_insert_with(|| Timer::at(patience.due()));
-        ready!(timer.poll(cx));
-        Poll::Ready(match patience.missed() {
-            Some(class) => BodyError::GivenUp(class),
-            None => BodyError::Idle(patience.idle),
-        })
+        let fresh = || Timer::at(patience.due(TimerInstant::now()));
+        let timer = self.timer.get_or_insert_with(fresh);
+        loop {
+            ready!(timer.poll(cx));
+            if let Some(class) = patience.missed() {
+                return Poll::Ready(BodyError::GivenUp(class));
+            }
+            match uploaded(self.record.as_deref()).map(|last| patience.due(last)) {
+                Some(due) if due > TimerInstant::now() => timer.reset_at(due),
+                _ => return Poll::Ready(BodyError::Idle(patience.idle)),
+            }
+        }
     }
 
     /// Notes what is passed on.
@@ -175,7 +182,7 @@ impl Flow {
             sanitise(trailers, self.record.as_deref_mut());
         }
         if let (Some(patience), Some(timer)) = (&self.patience, &mut self.timer) {
-            timer.reset_at(patience.due());
+            timer.reset_at(patience.due(TimerInstant::now()));
         }
     }
 
@@ -211,6 +218,12 @@ impl Flow {
         self.timer = None;
         self.ended(Err(&BodyError::GivenUp(class)));
     }
+}
+
+/// When the last byte of the request's body came in: while a client sends, its answer may be silent.
+fn uploaded(record: Option<&Record>) -> Option<TimerInstant> {
+    let progress = record?.request.as_ref()?;
+    Some(progress.last().into())
 }
 
 fn sanitise(trailers: &mut HeaderMap, record: Option<&mut Record>) {
