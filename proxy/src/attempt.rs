@@ -342,10 +342,14 @@ impl<'a> Watch<'a> {
 
     fn due(&self, begun: Instant) -> (Instant, ErrorClass) {
         let timeouts = &self.outgoing.timeouts;
+        // A body may have come in before this attempt began: what went before is not its silence.
+        let last = |progress: &Progress| begun.max(progress.last().into());
         let (by, class) = match &self.outgoing.progress {
-            Some(progress) if !progress.has_ended() => body_due(progress, timeouts.idle),
+            Some(progress) if !progress.has_ended() => {
+                body_due(progress, last(progress) + timeouts.idle)
+            }
             Some(progress) => (
-                Instant::from_std(progress.last()) + timeouts.response_head,
+                last(progress) + timeouts.response_head,
                 ErrorClass::ResponseTimeout,
             ),
             None => (begun + timeouts.response_head, ErrorClass::ResponseTimeout),
@@ -373,15 +377,15 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// When a request's body that is not here yet is late, and whose fault it is.
-fn body_due(progress: &Progress, idle: Duration) -> (Instant, ErrorClass) {
-    let silent = progress.last() + idle;
+/// When a request's body that is not here yet is late, and whose fault it is; `silent` is when it has said nothing for too
+/// long.
+fn body_due(progress: &Progress, silent: Instant) -> (Instant, ErrorClass) {
     if !progress.is_awaited() {
-        return (silent.into(), ErrorClass::BodyTimeout);
+        return (silent, ErrorClass::BodyTimeout);
     }
     let slow = progress.too_slow_at();
-    let due = slow.map_or(silent, |slow| slow.min(silent));
-    (due.into(), ErrorClass::RequestTimeout)
+    let due = slow.map_or(silent, |slow| silent.min(slow.into()));
+    (due, ErrorClass::RequestTimeout)
 }
 
 impl Failed {
@@ -475,5 +479,51 @@ fn connect_class(error: &ConnectError) -> ErrorClass {
         ConnectError::Tls(_) => ErrorClass::TlsFailed,
         ConnectError::Forbidden(_) => ErrorClass::EndpointForbidden,
         _ => ErrorClass::ConnectFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haldane_routing::Timeouts;
+    use std::borrow::Cow;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn outgoing(progress: Rc<Progress>) -> Outgoing<'static> {
+        Outgoing {
+            method: Cow::Owned(Method::POST),
+            target: Cow::Borrowed("/"),
+            headers: Cow::Owned(HeaderMap::new()),
+            told: None,
+            length: None,
+            upgrade: None,
+            host: Cow::Borrowed("a"),
+            timeouts: Timeouts {
+                connect: SECOND,
+                response_head: 2 * SECOND,
+                idle: 3 * SECOND,
+                whole: None,
+            },
+            deadline: None,
+            progress: Some(progress),
+        }
+    }
+
+    /// A body of so many bytes of which the last came five seconds before the attempt.
+    #[track_caller]
+    fn check(announced: u64, due_after: Duration) {
+        let came = std::time::Instant::now();
+        let outgoing = outgoing(Progress::new(came, Some(announced), None));
+        let waits = Waits::default();
+        let begun = Instant::from(came) + 5 * SECOND;
+        let (due, _) = Watch::new(&outgoing, &waits).due(begun);
+        assert_eq!(due - begun, due_after, "{announced} bytes");
+    }
+
+    #[test]
+    fn an_attempt_has_its_whole_time_however_long_ago_the_body_came() {
+        check(0, 2 * SECOND);
+        check(1, 3 * SECOND);
     }
 }

@@ -92,6 +92,10 @@ impl Progress {
     fn note<T, E>(&self, polled: &Poll<Option<Result<T, E>>>, over: bool, cut: bool) {
         self.note_wait(polled.is_pending());
         let gone = matches!(polled, Poll::Ready(None));
+        if gone && !cut && !self.ended.get() {
+            // Long after the last byte, perhaps, and whoever waits for an answer waits from here on.
+            self.last.set(Instant::now());
+        }
         self.ended.set(self.ended.get() || over || (gone && !cut));
         self.failed
             .set(cut || matches!(polled, Poll::Ready(Some(Err(_)))));
@@ -126,6 +130,7 @@ impl Progress {
         Some(self.awaited_since.get()? + self.patience()?)
     }
 
+    /// When the last of it came in, be it only its end.
     pub(crate) fn last(&self) -> Instant {
         self.last.get()
     }
@@ -223,11 +228,11 @@ impl Streamed {
     }
 
     fn note(&self, frame: &Frame<Bytes>) -> Result<(), BodyError> {
+        let progress = &self.progress;
+        progress.last.set(Instant::now());
         let Some(data) = frame.data_ref() else {
             return Ok(());
         };
-        let progress = &self.progress;
-        progress.last.set(Instant::now());
         let bytes = progress.bytes.get() + data.len() as u64;
         progress.bytes.set(bytes);
         if progress.announced == Some(bytes) {
