@@ -25,7 +25,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -360,19 +360,34 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// When to look at what is due: a body that ends makes the head due, perhaps earlier, and nobody is woken for that.
+    fn look_at(&self, begun: Instant) -> Instant {
+        let (due, _) = self.due(begun);
+        match &self.outgoing.progress {
+            Some(progress) if !progress.has_ended() => {
+                due.min(Instant::now() + self.outgoing.timeouts.response_head)
+            }
+            _ => due,
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ErrorClass> {
         let Some(begun) = self.begun(cx.waker()) else {
             return Poll::Pending;
         };
+        let kept = self.timer.take();
+        let mut timer = kept.unwrap_or_else(|| Timer::at(self.look_at(begun)));
         loop {
             let (due, class) = self.due(begun);
-            let timer = self.timer.get_or_insert_with(|| Timer::at(due));
             timer.at_latest(due);
-            ready!(timer.poll(cx));
+            if timer.poll(cx).is_pending() {
+                self.timer = Some(timer);
+                return Poll::Pending;
+            }
             if Instant::now() >= due {
                 return Poll::Ready(class);
             }
-            timer.reset_at(due);
+            timer.reset_at(self.look_at(begun));
         }
     }
 }

@@ -242,6 +242,38 @@ fn piece() -> Frames {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_ends_leaves_the_head_its_own_time_and_no_more() -> anyhow::Result<()> {
+    const READ: (&str, &str) = ("haldane.dev/proxy-read-timeout", "1");
+    const SEND: (&str, &str) = ("haldane.dev/proxy-send-timeout", "300");
+    // The proxy's own HTTP/1.1 sends the body itself; hyper's HTTP/2 has a task for it.
+    for protocol in ["HTTP", "GRPC"] {
+        let annotations = [READ, SEND, ("haldane.dev/backend-protocol", protocol)];
+        let (asked, mut asks) = mpsc::channel(1);
+        let silent = handler(move |_| {
+            let asked = asked.clone();
+            async move {
+                let _ = asked.send(()).await;
+                std::future::pending().await
+            }
+        });
+        let before = Before::handler(silent, &annotations).await?;
+        let mut client = Client::h2(before.serve.http).await?;
+        let (post, pieces) = upload();
+        pieces.send(piece()).await?;
+        let rest = async {
+            within("the request", asks.recv()).await?;
+            drop(pieces);
+            anyhow::Ok(())
+        };
+        let (answer, rest) = tokio::join!(client.send(post), rest);
+        rest?;
+        assert_eq!(answer?.status(), 504, "{protocol}");
+        before.failed("response_timeout").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_moves_is_not_cut_because_its_answer_waits_for_it() -> anyhow::Result<()> {
     // A piece a second, for longer than the rule lets a connection be silent.
     const PIECES: usize = 6;
