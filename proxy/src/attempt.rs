@@ -168,7 +168,7 @@ impl Exchange<'_> {
         let sending = pin!(sender.send(request));
         let sent = self.in_time(sending, H2_TURNS).await?;
         sent.map(|response| Reply::Response(response.map(Answer::H2)))
-            .map_err(|error| {
+            .map_err(|(error, unsent)| {
                 let again = match h2::is_unprocessed(&error) {
                     true if reused => Again::Stale,
                     true => Again::Safe,
@@ -177,7 +177,7 @@ impl Exchange<'_> {
                 Failed {
                     class: outgoing.body_fault().unwrap_or(ErrorClass::UpstreamReset),
                     again,
-                    body: spare,
+                    body: unsent.or(spare),
                 }
             })
     }

@@ -18,6 +18,8 @@ pub const RST_STREAM: u8 = 3;
 /// See [`DATA`].
 pub const SETTINGS: u8 = 4;
 /// See [`DATA`].
+pub const PING: u8 = 6;
+/// See [`DATA`].
 pub const GOAWAY: u8 = 7;
 /// See [`DATA`].
 pub const WINDOW_UPDATE: u8 = 8;
@@ -158,6 +160,19 @@ impl Frames {
         };
         frames.send(&Frame::new(SETTINGS, 0, 0, []).bytes()).await;
         Ok(frames)
+    }
+
+    /// Reads frames until one of this type comes.
+    ///
+    /// # Errors
+    /// When none does before the connection ends, or in time.
+    pub async fn until(&mut self, kind: u8) -> anyhow::Result<Frame> {
+        while let Some(frame) = self.next().await? {
+            if frame.kind == kind {
+                return Ok(frame);
+            }
+        }
+        anyhow::bail!("the connection ended before a frame of type {kind}")
     }
 
     /// Sends bytes; a peer that has closed meanwhile is no fault, since it may have judged what came before.

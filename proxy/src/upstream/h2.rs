@@ -34,13 +34,17 @@ impl Sender {
     /// Sends a request when the peer has a free stream.
     ///
     /// # Errors
-    /// hyper's; [`is_unprocessed`] tells whether the peer has certainly not looked at it.
+    /// hyper's, with the body where nothing of the request was sent; [`is_unprocessed`] tells whether the peer has certainly not
+    /// looked at it.
     pub(crate) async fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> hyper::Result<Response<Incoming>> {
-        self.0.ready().await?;
-        self.0.send_request(request).await
+    ) -> Result<Response<Incoming>, (hyper::Error, Option<RequestBody>)> {
+        let sent = self.0.try_send_request(request).await;
+        sent.map_err(|mut error| {
+            let body = error.take_message().map(Request::into_body);
+            (error.into_error(), body)
+        })
     }
 }
 

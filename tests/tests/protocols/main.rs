@@ -2,6 +2,7 @@
 
 mod browser;
 mod curl;
+mod framed;
 mod grpc;
 mod http;
 mod tls;
