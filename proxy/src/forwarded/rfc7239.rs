@@ -11,7 +11,8 @@ pub(super) fn client(headers: &HeaderMap, peer: IpAddr, policy: &Policy) -> Hop 
     let mut client = Hop::from(peer);
     let lines = headers.get_all(header::FORWARDED).iter().rev();
     let elements = lines.flat_map(|line| {
-        let text = line.to_str().unwrap_or("");
+        let text = line.to_str().ok().filter(|_| closes_its_quotes(line));
+        let text = text.unwrap_or("");
         split(text, b',').collect::<Vec<_>>().into_iter().rev()
     });
     for element in elements.take(HOPS_MAX) {
@@ -40,8 +41,8 @@ pub(super) fn extended(
     let own = element(host, peer);
     let lines = headers.get_all(header::FORWARDED).iter().filter(|_| came);
     let mut elements: Vec<&[u8]> = lines
+        .filter(|line| !line.is_empty() && closes_its_quotes(line))
         .map(HeaderValue::as_bytes)
-        .filter(|line| !line.is_empty())
         .collect();
     elements.push(own.as_bytes());
     HeaderValue::from_bytes(&elements.join(&b", "[..])).ok()
@@ -72,6 +73,21 @@ fn hop(element: &str) -> Option<Hop> {
         }
     }
     ip.map(|ip| Hop { ip, https, host })
+}
+
+/// Whether what is appended to a line would be elements of their own. In an open quote it is part of the last one: whoever
+/// sends `for=10.0.0.5;x="` names a hop that swallows those behind it.
+fn closes_its_quotes(line: &HeaderValue) -> bool {
+    let mut bytes = line.as_bytes().iter();
+    let mut quoted = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    !quoted
 }
 
 /// The parts of `text` between separators that stand outside quotes.

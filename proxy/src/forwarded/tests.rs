@@ -202,6 +202,25 @@ fn scheme_host_and_port_are_a_trusted_peers_or_our_own() {
 }
 
 #[test]
+fn an_open_quote_hides_nobody() {
+    for open in [
+        "for=10.0.0.5;x=\"",
+        "for=10.0.0.5;x=\"a\\\"",
+        "for=\"10.0.0.5",
+    ] {
+        let appended = format!("Forwarded: {open}, for=203.0.113.9");
+        check_client("10.0.0.1", &appended, "10.0.0.1");
+        let own = "for=10.0.0.1;host=\"a\";proto=http";
+        let (_, headers) = settled("10.0.0.1", &appended, &policy(true));
+        assert_eq!(lines_of(&headers, "forwarded"), own, "{open}");
+        let line_behind = format!("Forwarded: {open}|Forwarded: for=203.0.113.9");
+        check_client("10.0.0.1", &line_behind, "203.0.113.9");
+    }
+    let closed = "Forwarded: for=9.9.9.9;x=\"\\\", a\", for=10.0.0.2";
+    check_client("10.0.0.1", closed, "9.9.9.9");
+}
+
+#[test]
 fn chains_are_extended_for_trusted_peers_and_begun_anew_for_others() {
     check_field(
         "1.2.3.4",
