@@ -5,7 +5,7 @@ use crate::endpoint::Endpoint;
 use crate::metrics::UpstreamState;
 use crate::tls::{Alpn, server_name};
 use crate::upstream::connect::{self, Tls};
-use crate::upstream::h1::{self, Outcome, RequestHead};
+use crate::upstream::h1::{self, Failure, Outcome, RequestHead};
 use crate::upstream::{Stream, pool};
 use crate::worker::Worker;
 use bytes::Bytes;
@@ -55,17 +55,13 @@ impl Service {
         }
     }
 
-    /// Sends the question and waits for the head of the answer.
+    /// Sends the question and waits for the head of the answer. A kept connection may be closed as it is used; the question
+    /// is then asked once more on a new one.
     pub(crate) async fn ask(
         &self,
         worker: &Rc<Worker>,
         question: Request<Empty<Bytes>>,
     ) -> Result<Response<()>, NoAnswer> {
-        let kept = worker.pool.take(self.endpoint.id);
-        let connection = match kept {
-            Some(connection) => connection,
-            None => self.connect(worker).await?,
-        };
         let (parts, body) = question.into_parts();
         let head = RequestHead {
             method: &parts.method,
@@ -78,16 +74,24 @@ impl Service {
             length: Some(0),
             upgrade: None,
         };
-        let back = pool::Back::new(worker.clone(), self.endpoint.id);
-        match h1::send(connection, head, body, back).await {
-            Ok(Outcome::Response(response)) => Ok(response.map(drop)),
-            Ok(Outcome::Upgraded { .. }) => Err(NoAnswer),
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "external authentication"
-                );
-                Err(NoAnswer)
+        let mut kept = worker.pool.take(self.endpoint.id);
+        loop {
+            let connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.connect(worker).await?,
+            };
+            let back = pool::Back::new(worker.clone(), self.endpoint.id);
+            match h1::send(connection, head, body, back).await {
+                Ok(Outcome::Response(response)) => return Ok(response.map(drop)),
+                Ok(Outcome::Upgraded { .. }) => return Err(NoAnswer),
+                Err(error) if error.reused && is_unanswered(&error.failure) => {}
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "external authentication"
+                    );
+                    return Err(NoAnswer);
+                }
             }
         }
     }
@@ -124,6 +128,13 @@ impl Service {
             server_name,
         }))
     }
+}
+
+fn is_unanswered<E>(failure: &Failure<E>) -> bool {
+    matches!(
+        failure,
+        Failure::Unsent(_) | Failure::ClosedBeforeResponse(_)
+    )
 }
 
 fn address(uri: &Uri, https: bool) -> Address {

@@ -9,6 +9,9 @@ use haldane_tests::manifests::{Manifests, SHOP, ingress, ingress_at, pod, secret
 use haldane_tests::serve::Serve;
 use http::{Method, Request, Response};
 use serde_json::Value;
+use std::io;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 /// An Ingress with annotations before a backend that answers `web`.
 struct Guarded {
@@ -170,6 +173,40 @@ async fn another_service_decides() -> anyhow::Result<()> {
         "ali"
     );
     assert_eq!(door.last().expect("a question").uri.path(), "/check");
+    Ok(())
+}
+
+/// Answers the first question on each connection, and closes when the second is there.
+async fn forgetful(listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                if stream.read_buf(&mut head).await? == 0 {
+                    return Ok(());
+                }
+            }
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                .await?;
+            stream.read_buf(&mut head).await?;
+            io::Result::Ok(())
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_closes_an_idle_connection_is_asked_once_more() -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    tokio::spawn(forgetful(listener));
+    let guarded = Guarded::by(&[("haldane.dev/auth-url", &url)]).await?;
+    let mut client = Client::h1(guarded.serve.http).await?;
+    for turn in 0..3 {
+        client.ready().await?;
+        assert_eq!(client.get(SHOP, "/").await?.status, 200, "question {turn}");
+    }
     Ok(())
 }
 
