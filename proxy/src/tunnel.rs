@@ -79,21 +79,23 @@ async fn run(
     idle: Duration,
     seen: &Rc<Seen>,
 ) -> io::Result<()> {
-    let downstream = TokioIo::new(downstream.await.map_err(io::Error::other)?);
-    let mut downstream = Noted {
-        io: downstream,
-        seen: seen.clone(),
-        upstream: false,
-    };
     let mut upstream = Noted {
         io: upstream,
         seen: seen.clone(),
         upstream: true,
     };
     seen.from_upstream.set(read_ahead.len() as u64);
-    downstream.write_all(&read_ahead).await?;
-    let copy =
-        copy_bidirectional_with_sizes(&mut downstream, &mut upstream, BUFFER_BYTES, BUFFER_BYTES);
+    // A client may take nothing from the first byte on, so that nothing here waits without a limit.
+    let copy = async {
+        let mut downstream = Noted {
+            io: TokioIo::new(downstream.await.map_err(io::Error::other)?),
+            seen: seen.clone(),
+            upstream: false,
+        };
+        downstream.write_all(&read_ahead).await?;
+        copy_bidirectional_with_sizes(&mut downstream, &mut upstream, BUFFER_BYTES, BUFFER_BYTES)
+            .await
+    };
     tokio::select! {
         copied = copy => copied.map(|_| ()),
         () = silence(&seen.last, idle) => Err(io::ErrorKind::TimedOut.into()),
