@@ -24,10 +24,11 @@ pub(crate) const REAP_INTERVAL: Duration = Duration::from_millis(500);
 /// told `Connection: close` with its next answer, which loses nothing, while closing on it at once could.
 const DRAIN_IDLE: Duration = Duration::from_secs(1);
 
-/// Requests that a client may take back in [`ABANDONED_WINDOW_MS`] before they are answered: as many as it may have open at
-/// once, for whoever gives all of them up. Each has cost an upstream something (Rapid Reset, CVE-2023-44487).
-const ABANDONED_MAX: u32 = 100;
-/// See [`ABANDONED_MAX`]. The clock moves with the reaper, twice a second.
+/// Requests that a client may take back in [`ABANDONED_WINDOW_MS`] before they are answered, or as many as it may have open
+/// at once if those are more, for whoever gives all of them up. Each has cost an upstream something (Rapid Reset,
+/// CVE-2023-44487).
+const ABANDONED_MIN: u32 = 100;
+/// See [`ABANDONED_MIN`]. The clock moves with the reaper, twice a second.
 const ABANDONED_WINDOW_MS: u64 = 1_000;
 
 /// What a downstream connection waits for. Written by its own worker; atomic because hyper wants `Send` streams.
@@ -38,6 +39,7 @@ pub(crate) struct Waiting {
     served: AtomicBool,
     /// HTTP/2: bytes between requests are its own affairs, not the beginning of a head.
     multiplexed: AtomicBool,
+    streams: AtomicU32,
     /// See [`Waiting::turns_opaque`].
     opaque: AtomicBool,
     taking: Taking,
@@ -83,9 +85,10 @@ impl Waiting {
         self.opaque.store(true, Relaxed);
     }
 
-    /// The connection speaks HTTP/2.
-    pub(crate) fn multiplexes(&self) {
+    /// The connection speaks HTTP/2, with so many streams at once.
+    pub(crate) fn multiplexes(&self, streams: u32) {
         self.multiplexed.store(true, Relaxed);
+        self.streams.store(streams, Relaxed);
         self.turns_opaque();
     }
 
@@ -146,7 +149,7 @@ impl Waiting {
 
     /// Whether so many requests were taken back lately that the connection is not worth keeping.
     pub(crate) fn is_flooding(&self) -> bool {
-        self.abandoned.load(Relaxed) > ABANDONED_MAX
+        self.abandoned.load(Relaxed) > ABANDONED_MIN.max(self.streams.load(Relaxed))
     }
 
     /// A response is over.
@@ -402,7 +405,7 @@ mod tests {
     #[test]
     fn bytes_between_requests_begin_a_head_in_http1_only() {
         let pinged = |w: &Waiting| {
-            w.multiplexes();
+            w.multiplexes(100);
             w.request_begun();
             w.request_ended();
             w.bytes_read();
@@ -448,16 +451,25 @@ mod tests {
 
     #[test]
     fn whoever_takes_back_too_much_at_once_floods() {
+        // the streams allowed, the requests that may be taken back at once
+        for (streams, most) in [(1, 100), (100, 100), (1_000, 1_000)] {
+            floods_above(streams, most);
+        }
+    }
+
+    #[track_caller]
+    fn floods_above(streams: u32, most: u32) {
         let connections = Connections::new(1, Duration::from_secs(3_600));
         let held = connections.enter();
+        held.waiting.multiplexes(streams);
         let abandons = |count: u32, at_ms: u64| {
             connections.now_ms.store(at_ms, Relaxed);
             (0..count).for_each(|_| held.waiting.request_abandoned());
             held.waiting.is_flooding()
         };
-        assert!(!abandons(ABANDONED_MAX, 0));
-        assert!(!abandons(ABANDONED_MAX, 1_000));
-        assert!(!abandons(ABANDONED_MAX - 1, 2_000));
+        assert!(!abandons(most, 0));
+        assert!(!abandons(most, 1_000));
+        assert!(!abandons(most - 1, 2_000));
         assert!(abandons(2, 2_900));
     }
 

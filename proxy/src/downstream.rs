@@ -208,7 +208,7 @@ where
     let worker = worker.clone();
     let limits = worker.shared.config.limits;
     if h2 {
-        held.waiting.multiplexes();
+        held.waiting.multiplexes(limits.streams);
     }
     // The future goes to hyper as it is: one more around it would hold it twice, and move it before its first poll.
     let service =
