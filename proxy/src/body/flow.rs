@@ -79,11 +79,16 @@ impl Body {
         self.with(|flow| flow.active = Some(active));
     }
 
-    /// Throws an answer of our own away and tells how long it was.
+    /// Throws an answer of our own away and tells how long it was. One from an upstream has no body that counts, and is
+    /// over with its head, be the end of its stream there or not.
     pub(crate) fn discard(&mut self) -> Option<usize> {
         self.with(|flow| match &mut flow.answer {
             Answer::Whole(bytes) => Some(std::mem::take(bytes).len()),
-            Answer::H1(_) | Answer::H2(_) => None,
+            Answer::H1(_) => None,
+            Answer::H2(_) => {
+                flow.ended(Ok(()));
+                None
+            }
         })
     }
 

@@ -8,6 +8,7 @@ use haldane_tests::frames::{
 };
 use haldane_tests::manifests::{Manifests, SHOP, ingress, pod, service};
 use haldane_tests::serve::Serve;
+use haldane_tests::shop::settled;
 use haldane_tests::within;
 use tokio::net::TcpListener;
 
@@ -78,5 +79,20 @@ async fn a_connection_that_goes_away_costs_no_upload() -> anyhow::Result<()> {
     let (answer, again) = tokio::join!(client.send(post()), played.answer(&[], END_STREAM));
     assert_eq!(answer?.status(), 200);
     again?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_head_is_over_with_its_head() -> anyhow::Result<()> {
+    let played = Played::start().await?;
+    let mut client = Client::h1(played.serve.http).await?;
+    let mut head = get(SHOP, "/");
+    *head.method_mut() = Method::HEAD;
+    // The end of the stream is still to come.
+    let (answer, frames) = tokio::join!(client.ask(head), played.answer(&[], 0));
+    assert_eq!(answer?.status, 200);
+    let metrics = settled(&played.serve, 1).await?;
+    assert_eq!(metrics.sum("haldane_request_errors_total", &[]), 0.0);
+    drop(frames?);
     Ok(())
 }
