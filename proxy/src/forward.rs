@@ -92,11 +92,13 @@ async fn exchange(
     choice: &Choice,
     record: &mut Record,
 ) -> Result<(Reply, Cookies), ErrorClass> {
-    let unsent = routed.unsent.take();
+    let mut unsent = routed.unsent.take();
     let affinity = Affinity::of(call, forward);
     let filters = routed.rule.rule().filters();
     let mut body = intake(call, filters, record);
     if filters.buffers_request() {
+        // A client may take its time, and no table waits for that: the first attempt goes by the one then in force.
+        unsent = None;
         // On the heap: most requests are not read whole and need no room for this.
         let whole = Box::pin(gate::buffer(
             body,
@@ -176,6 +178,10 @@ impl Route<'_> {
         let mut tried = Vec::new();
         let (mut left, mut stale, mut again) = (self.forward.retry().attempts_max, 0, false);
         loop {
+            if unsent.is_none() {
+                self.follow(record)?;
+                unsent = Some(self.target.unsent());
+            }
             let endpoint = self.endpoint(&tried).ok_or(ErrorClass::NoEndpoint)?;
             record.endpoint = Some(endpoint.enter());
             record.log_attempt(endpoint, again);
@@ -198,7 +204,9 @@ impl Route<'_> {
             };
             match failed.again {
                 Again::Stale if stale < STALE_MAX => stale += 1,
-                Again::Safe | Again::Stale | Again::Late => {
+                // Nothing was tried, and it takes another table each time.
+                Again::Late => {}
+                Again::Safe | Again::Stale => {
                     left = self.allow(&failed, endpoint, left)?;
                 }
                 Again::Never => return Err(self.blame(&failed, endpoint)),
@@ -207,10 +215,11 @@ impl Route<'_> {
                 tried.push(endpoint.id);
             }
             body = failed.body.ok_or(failed.class)?;
-            self.worker.metrics.retried();
-            again = true;
-            self.follow(record)?;
-            unsent = Some(self.target.unsent());
+            again = failed.again != Again::Late;
+            if again {
+                self.worker.metrics.retried();
+            }
+            unsent = None;
         }
     }
 

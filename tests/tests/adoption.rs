@@ -1,5 +1,6 @@
 //! What an acknowledged table means: every request goes by it, also those that were on their way when it came.
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use haldane_tests::backend::{Backend, naming};
 use haldane_tests::client::{Answer, Client};
@@ -9,7 +10,10 @@ use haldane_tests::serve::Serve;
 use haldane_tests::shop::front_page;
 use haldane_tests::tls::Certificate;
 use haldane_tests::within;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
 use serde_json::Value;
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// Enough turns through the one worker for it to have looked at everything it was told before.
 const TURNS: usize = 8;
@@ -89,7 +94,7 @@ enum Table {
 }
 
 impl Table {
-    fn objects(self, stable: SocketAddr, canary: SocketAddr) -> Vec<Value> {
+    fn objects(self, stable: SocketAddr, canary: SocketAddr, more: Fields) -> Vec<Value> {
         let passing = [
             ("haldane.dev/backend-protocol", "HTTPS"),
             ("haldane.dev/proxy-connect-timeout", "60"),
@@ -105,7 +110,7 @@ impl Table {
         ];
         let mut objects = vec![
             service("web", &splitting),
-            ingress("web", &passing, SHOP, "web"),
+            ingress("web", &[&passing, more].concat(), SHOP, "web"),
             pod("web", "canary", canary),
         ];
         if !matches!(self, Self::Emptied(_)) {
@@ -115,21 +120,30 @@ impl Table {
     }
 }
 
+/// Annotations.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// Two colours behind TLS, of which `stable` is active and hesitates.
 struct Colours {
     stable: Hesitant,
     canary: Backend,
     manifests: Manifests,
     serve: Serve,
+    annotations: Fields,
 }
 
 impl Colours {
     async fn serve() -> anyhow::Result<Self> {
+        Self::serve_with(&[]).await
+    }
+
+    async fn serve_with(annotations: Fields) -> anyhow::Result<Self> {
         let certificate = Certificate::of(SHOP)?;
         let stable = Hesitant::start(&certificate).await?;
         let tls = certificate.acceptor(&["http/1.1"])?;
         let canary = Backend::over_tls(naming("canary"), tls).await?;
-        let manifests = Manifests::of(&Table::Old.objects(stable.address()?, canary.address()))?;
+        let objects = Table::Old.objects(stable.address()?, canary.address(), annotations);
+        let manifests = Manifests::of(&objects)?;
         // One worker, so that what one request shows holds for all.
         let serve = Serve::start_with(manifests.path(), &["--workers", "1"]).await?;
         Ok(Self {
@@ -137,6 +151,7 @@ impl Colours {
             canary,
             manifests,
             serve,
+            annotations,
         })
     }
 
@@ -150,7 +165,8 @@ impl Colours {
     /// Puts a table in force, and returns when the worker routes by it. What was printed before is behind the mark.
     async fn install(&self, table: Table) -> anyhow::Result<Mark> {
         let mark = self.serve.mark();
-        let objects = table.objects(self.stable.address()?, self.canary.address());
+        let (stable, canary) = (self.stable.address()?, self.canary.address());
+        let objects = table.objects(stable, canary, self.annotations);
         self.manifests.write_objects("objects.json", &objects)?;
         let published = async {
             while self.serve.metrics().await?.sum("haldane_generation", &[]) < 2.0 {}
@@ -211,12 +227,36 @@ async fn flip_waits() -> anyhow::Result<bool> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_connects_for_too_long_chooses_again() -> anyhow::Result<()> {
-    let colours = Colours::serve().await?;
+    // Which is no second attempt.
+    let colours = Colours::serve_with(&[("haldane.dev/proxy-next-upstream", "off")]).await?;
     let (asking, connecting) = colours.stuck().await?;
     let mark = colours.install(Table::Flipped).await?;
     colours.serve.generation_after(mark).await?;
     let (_, request) = colours.stable.request(connecting).await?;
     assert_eq!(request, "", "the flip is acknowledged");
+    assert_eq!(asking.await??.text(), "canary");
+    colours.only_canary().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_read_whole_keeps_no_table_waiting() -> anyhow::Result<()> {
+    let buffering = &[("haldane.dev/proxy-request-buffering", "on")];
+    let colours = Colours::serve_with(buffering).await?;
+    let (pieces, body) = tokio::sync::mpsc::channel::<io::Result<Frame<Bytes>>>(1);
+    let mut post = front_page();
+    *post.method_mut() = http::Method::POST;
+    *post.body_mut() = StreamBody::new(ReceiverStream::new(body)).boxed_unsync();
+    let mut client = Client::h1(colours.serve.http).await?;
+    let asking = tokio::spawn(async move { client.ask(post).await });
+    let begun = async {
+        let in_flight = "haldane_requests_in_flight";
+        while colours.serve.metrics().await?.sum(in_flight, &[]) < 1.0 {}
+        anyhow::Ok(())
+    };
+    within("the request", begun).await??;
+    let mark = colours.install(Table::Flipped).await?;
+    colours.serve.generation_after(mark).await?;
+    drop(pieces);
     assert_eq!(asking.await??.text(), "canary");
     colours.only_canary().await
 }
