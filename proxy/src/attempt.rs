@@ -155,7 +155,7 @@ impl Exchange<'_> {
             self.worker.pool.shared(self.endpoint.id)
         };
         let reused = kept.is_some();
-        let (mut sender, body) = match kept {
+        let (sender, body) = match kept {
             Some(sender) => (sender, body),
             None => self.begin_h2(body).await?,
         };
@@ -167,7 +167,7 @@ impl Exchange<'_> {
         let outgoing = self.outgoing;
         let sending = pin!(sender.send(request));
         let sent = self.in_time(sending, H2_TURNS).await?;
-        sent.map(|response| Reply::Response(response.map(Answer::H2)))
+        sent.map(|(response, place)| Reply::Response(response.map(|body| Answer::H2(body, place))))
             .map_err(|(error, unsent)| {
                 let again = match h2::is_unprocessed(&error) {
                     true if reused => Again::Stale,

@@ -10,6 +10,7 @@ use crate::limits::Pace;
 use crate::metrics::{ErrorClass, Side};
 use crate::upstream::Stream;
 use crate::upstream::h1;
+use crate::upstream::h2::Place;
 use crate::upstream::pool::Back;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -281,7 +282,10 @@ impl HttpBody for RequestBody {
 pub(crate) enum Answer {
     Whole(Bytes),
     H1(h1::ResponseBody<Stream, RequestBody, Back>),
-    H2(Incoming),
+    H2(
+        Incoming,
+        #[expect(dead_code, reason = "held until the answer is over, as its stream is")] Place,
+    ),
 }
 
 impl Answer {
@@ -296,7 +300,7 @@ impl Answer {
             Self::H1(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|error| BodyError::Upstream(Box::new(error))),
-            Self::H2(body) => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            Self::H2(body, _) => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                 None if !body.is_end_stream() => {
                     Poll::Ready(Some(Err(BodyError::Cut(Side::Upstream))))
                 }
@@ -310,7 +314,7 @@ impl Answer {
         match self {
             Self::Whole(_) => true,
             Self::H1(body) => body.is_here(),
-            Self::H2(body) => body.is_end_stream(),
+            Self::H2(body, _) => body.is_end_stream(),
         }
     }
 
@@ -318,7 +322,7 @@ impl Answer {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::H1(body) => body.is_end_stream(),
-            Self::H2(body) => body.is_end_stream(),
+            Self::H2(body, _) => body.is_end_stream(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/2 to an upstream, by hyper's client: one connection for each endpoint and worker, shared by its requests.
+//! HTTP/2 to an upstream, by hyper's client: connections that requests share, as many at once as the peer allows.
 
 use super::stream::Stream;
 use crate::body::RequestBody;
@@ -7,6 +7,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// A peer that does not answer a PING this long after `PING_EVERY` is gone.
@@ -23,28 +27,56 @@ const SEND_BUFFER: usize = 64 * 1024;
 const HEAD_BYTES_MAX: u32 = 32 * 1024;
 
 /// A handle to an HTTP/2 connection, cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    requests: SendRequest<RequestBody>,
+    /// Weak, for what is queued comes back only once the connection is gone.
+    connection: Weak<RefCell<Connection>>,
+    place: Place,
+}
+
+type Connection =
+    hyper::client::conn::http2::Connection<TokioIo<Stream>, RequestBody, LocalExecutor>;
+
+/// An exchange's place on its connection, until its answer is over. Counted by its clones; each handle has one.
 #[derive(Clone, Debug)]
-pub(crate) struct Sender(SendRequest<RequestBody>);
+pub(crate) struct Place(Rc<()>);
 
 impl Sender {
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.requests.is_closed()
+    }
+
+    /// How many exchanges there are, asked of the handle that is kept for further ones.
+    pub(crate) fn used(&self) -> usize {
+        Rc::strong_count(&self.place.0) - 1
+    }
+
+    /// Whether the peer takes one more stream. hyper would let it wait.
+    pub(crate) fn has_room(&self) -> bool {
+        let connection = self.connection.upgrade();
+        connection.is_some_and(|connection| {
+            let connection = connection.try_borrow();
+            connection.is_ok_and(|connection| self.used() < connection.current_max_send_streams())
+        })
     }
 
     /// Sends a request when the peer has a free stream.
     ///
     /// # Errors
-    /// hyper's, with the body where nothing of the request was sent; [`is_unprocessed`] tells whether the peer has certainly not
-    /// looked at it.
+    /// hyper's, with the body where nothing of the request was sent; [`is_unprocessed`] tells whether the peer has certainly
+    /// not looked at it.
     pub(crate) async fn send(
-        &mut self,
+        mut self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, (hyper::Error, Option<RequestBody>)> {
-        let sent = self.0.try_send_request(request).await;
-        sent.map_err(|mut error| {
-            let body = error.take_message().map(Request::into_body);
-            (error.into_error(), body)
-        })
+    ) -> Result<(Response<Incoming>, Place), (hyper::Error, Option<RequestBody>)> {
+        match self.requests.try_send_request(request).await {
+            Ok(response) => Ok((response, self.place)),
+            Err(mut error) => {
+                let body = error.take_message().map(Request::into_body);
+                Err((error.into_error(), body))
+            }
+        }
     }
 }
 
@@ -53,7 +85,7 @@ impl Sender {
 /// # Errors
 /// hyper's, when the connection ends before its preface is sent.
 pub(crate) async fn begin(stream: Stream) -> hyper::Result<Sender> {
-    let (sender, connection) = Builder::new(LocalExecutor)
+    let (requests, connection) = Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -64,12 +96,19 @@ pub(crate) async fn begin(stream: Stream) -> hyper::Result<Sender> {
         .keep_alive_timeout(PING_TIMEOUT)
         .handshake(TokioIo::new(stream))
         .await?;
+    let connection = Rc::new(RefCell::new(connection));
+    let sender = Sender {
+        requests,
+        connection: Rc::downgrade(&connection),
+        place: Place(Rc::new(())),
+    };
     tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
+        let driven = poll_fn(|cx| Pin::new(&mut *connection.borrow_mut()).poll(cx));
+        if let Err(error) = driven.await {
             tracing::debug!(%error, "upstream HTTP/2 connection ended");
         }
     });
-    Ok(Sender(sender))
+    Ok(sender)
 }
 
 /// Whether the peer has certainly not processed the request: it was never sent, the stream was refused, or its number

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 /// Idle connections of one worker over all endpoints: bounds descriptors, far above what one core keeps busy.
 const IDLE_MAX: usize = 8_192;
 
+/// HTTP/2 connections of one worker to one endpoint: a new one is opened where all others have as many streams as the peer
+/// allows, usually 100 or more, up to this. Requests beyond wait for a stream.
+const SHARED_MAX: usize = 8;
+
 /// Puts a connection back into the pool it came from.
 pub(crate) struct Back {
     worker: Rc<Worker>,
@@ -39,7 +43,7 @@ struct Idle {
 /// The upstream connections of one worker that nobody uses now.
 pub(crate) struct Pool {
     idle: RefCell<HashMap<u32, Vec<Idle>>>,
-    shared: RefCell<HashMap<u32, h2::Sender>>,
+    shared: RefCell<HashMap<u32, Vec<h2::Sender>>>,
     count: Cell<usize>,
     per_endpoint: usize,
     keep: Duration,
@@ -87,19 +91,26 @@ impl Pool {
         }
     }
 
-    /// The HTTP/2 connection to an endpoint, if it is open.
+    /// An open HTTP/2 connection to an endpoint with room for one more request; where there may be no further one, the one
+    /// that is used least.
     pub(crate) fn shared(&self, endpoint: u32) -> Option<h2::Sender> {
         let mut shared = self.shared.borrow_mut();
-        let sender = shared.get(&endpoint)?;
-        if sender.is_closed() {
-            shared.remove(&endpoint);
-            return None;
-        }
-        Some(sender.clone())
+        let of_endpoint = shared.get_mut(&endpoint)?;
+        of_endpoint.retain(|sender| !sender.is_closed());
+        let roomy = of_endpoint.iter().find(|sender| sender.has_room());
+        let full = of_endpoint.len() >= SHARED_MAX;
+        let crowded = || of_endpoint.iter().min_by_key(|sender| sender.used());
+        roomy.or_else(|| full.then(crowded).flatten()).cloned()
     }
 
+    /// Lets others use a connection; over the bound it ends with its request.
     pub(crate) fn share(&self, endpoint: u32, sender: h2::Sender) {
-        self.shared.borrow_mut().insert(endpoint, sender);
+        let mut shared = self.shared.borrow_mut();
+        let of_endpoint = shared.entry(endpoint).or_default();
+        of_endpoint.retain(|sender| !sender.is_closed());
+        if of_endpoint.len() < SHARED_MAX {
+            of_endpoint.push(sender);
+        }
     }
 
     /// Closes what has been idle too long, what the peer closed, and what leads to endpoints that are gone.
@@ -113,8 +124,14 @@ impl Pool {
             !of_endpoint.is_empty()
         });
         self.count.set(idle.values().map(Vec::len).sum());
-        self.shared
-            .borrow_mut()
-            .retain(|id, sender| is_known(*id) && !sender.is_closed());
+        self.shared.borrow_mut().retain(|id, of_endpoint| {
+            let known = is_known(*id);
+            let mut spare = 0;
+            of_endpoint.retain(|sender| {
+                spare += usize::from(sender.used() == 0);
+                known && !sender.is_closed() && (sender.used() > 0 || spare == 1)
+            });
+            !of_endpoint.is_empty()
+        });
     }
 }

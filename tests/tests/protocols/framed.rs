@@ -2,9 +2,9 @@
 
 use ::http::Method;
 use haldane_tests::backend::whole;
-use haldane_tests::client::{Body, Client, get};
+use haldane_tests::client::{Answer, Body, Client, get};
 use haldane_tests::frames::{
-    END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, PING, SETTINGS, block,
+    DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, PING, SETTINGS, block,
 };
 use haldane_tests::manifests::{Manifests, SHOP, ingress, pod, service};
 use haldane_tests::serve::Serve;
@@ -95,4 +95,30 @@ async fn an_answer_to_head_is_over_with_its_head() -> anyhow::Result<()> {
     assert_eq!(metrics.sum("haldane_request_errors_total", &[]), 0.0);
     drop(frames?);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_finds_no_stream_free_gets_another_connection() -> anyhow::Result<()> {
+    const ONE_STREAM: [u8; 6] = [0, 3, 0, 0, 0, 1];
+    let played = Played::start().await?;
+    let mut client = Client::h2(played.serve.http).await?;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let (answer, frames) = tokio::join!(client.send(post()), played.answer(&ONE_STREAM, 0));
+        held.push((answer?, frames?));
+    }
+    // A stream that is free again is used again.
+    let (answer, mut frames) = held.swap_remove(1);
+    frames
+        .send(&Frame::new(DATA, END_STREAM, 1, []).bytes())
+        .await;
+    Answer::of(answer).await?;
+    let second = async {
+        let stream = frames.until(HEADERS).await?.stream;
+        frames.send(&head(stream, END_STREAM).bytes()).await;
+        anyhow::Ok(())
+    };
+    let (answer, second) = tokio::join!(client.send(post()), second);
+    assert_eq!(answer?.status(), 200);
+    second
 }
