@@ -42,7 +42,7 @@ impl Form {
         }
     }
 
-    fn metadata_mut(&mut self) -> &mut ObjectMeta {
+    pub(crate) fn metadata_mut(&mut self) -> &mut ObjectMeta {
         match self {
             Self::Ingress(object) => &mut object.metadata,
             Self::IngressClass(object) => &mut object.metadata,

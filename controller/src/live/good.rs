@@ -7,9 +7,11 @@ use super::form::Form;
 use super::name::{Kind, ObjectName};
 use super::secrets;
 use super::store::{Store, Undo};
+use crate::annotations::HALDANE;
 use crate::decided::Decided;
 use crate::problem::Problem;
 use crate::translate::{Options, Translation, translate_decided};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Earlier forms of objects, for as long as they may be needed.
@@ -120,6 +122,9 @@ impl LastGood {
         say: Say<'_>,
     ) -> (Built, BTreeMap<ObjectName, Form>) {
         let mut held = self.earlier_of(&self.faulty);
+        for (name, form) in &mut held {
+            obey(form, store.metadata(name));
+        }
         let mut swaps = put_all(store, &held);
         let mut second = retranslated(&swaps, store, say);
         let present = second.as_ref().unwrap_or(&first);
@@ -160,6 +165,24 @@ impl LastGood {
         ingresses
             .flat_map(|ingress| secrets::named_by(&ingress.object))
             .collect()
+    }
+}
+
+/// The order to abort is taken from what is written now, whatever else is wrong there: it only takes from a version, and whoever
+/// gives it is in a hurry.
+fn obey(form: &mut Form, now: Option<&ObjectMeta>) {
+    let key = format!("{HALDANE}abort");
+    let annotations = now.and_then(|now| now.annotations.as_ref());
+    let given = annotations.and_then(|annotations| annotations.get(&key));
+    let earlier = form.metadata_mut().annotations.get_or_insert_default();
+    match given {
+        Some(order) if order.trim().is_empty() => {}
+        Some(order) => {
+            earlier.insert(key, order.clone());
+        }
+        None => {
+            earlier.remove(&key);
+        }
     }
 }
 

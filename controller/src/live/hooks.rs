@@ -4,6 +4,7 @@ use super::name::{Kind, ObjectName};
 use super::secrets::own_name;
 use super::store::Store;
 use crate::annotations::HALDANE;
+use crate::problem::{Problem, Subject};
 use crate::webhooks::{Hook, HookFault, HookName};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -59,6 +60,33 @@ pub(crate) fn read(store: &Store) -> Hooks {
         (object.clone(), hooked)
     });
     hooks.collect()
+}
+
+/// What is wrong with them, at the objects that name them. A Secret that nobody has looked for yet is not missing.
+pub(crate) fn problems(hooks: &Hooks, is_settled: impl Fn(&ObjectName) -> bool) -> Vec<Problem> {
+    let faulty = |object: &ObjectName, suffix, found: &Option<Found>, what| {
+        let Found { name, hook } = found.as_ref()?;
+        let fault = hook.as_ref().err()?;
+        let secret = secret(&name.namespace, &name.secret);
+        let unsettled = secret.is_some_and(|secret| !is_settled(&secret));
+        let subject = Subject {
+            file: None,
+            object: object.to_string(),
+        };
+        let spot = subject.annotation(&format!("{HALDANE}{suffix}"));
+        (*fault != HookFault::Absent || !unsettled)
+            .then(|| spot.warning(format!("{name}: {fault}: {what}")))
+    };
+    let mut problems: Vec<_> = hooks
+        .iter()
+        .flat_map(|(object, hooked)| {
+            let gate = faulty(object, GATE, &hooked.gate, "no share goes up");
+            let notify = faulty(object, NOTIFY, &hooked.notify, "nobody is told");
+            gate.into_iter().chain(notify)
+        })
+        .collect();
+    problems.sort();
+    problems
 }
 
 /// The objects that ask for rollouts and name a hook.
@@ -153,6 +181,29 @@ mod tests {
             let needed = needed(&store).into_iter().map(|secret| secret.name);
             assert_eq!(needed.collect::<Vec<_>>(), expected, "{annotations:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_hook_is_told_at_the_object_once_it_is_known() {
+        let all = |store: &Store, settled: bool| -> Vec<_> {
+            let problems = problems(&read(store), |_| settled);
+            problems.iter().map(ToString::to_string).collect()
+        };
+        let mut store = Store::default();
+        let asked = [("rollout", "auto"), ("gate", "chat"), ("notify", "chat")];
+        store.put(service(&asked).into_form());
+        assert!(all(&store, false).is_empty(), "nobody has looked yet");
+        assert_eq!(
+            all(&store, true),
+            [
+                "Service shop/web: metadata.annotations[haldane.dev/gate]: Secret shop/chat: the Secret is not there, or may not be read: no share goes up",
+                "Service shop/web: metadata.annotations[haldane.dev/notify]: Secret shop/chat: the Secret is not there, or may not be read: nobody is told",
+            ]
+        );
+        store.put(hook_secret("no address").into_form());
+        assert_eq!(all(&store, true).len(), 2);
+        store.put(hook_secret("https://a.example/").into_form());
+        assert!(all(&store, true).is_empty());
     }
 
     #[test]

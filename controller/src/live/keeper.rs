@@ -291,10 +291,15 @@ impl Keeper {
 
     fn publish(&mut self, before: Outcome, built: Built, changed: bool) {
         let Built {
-            translation,
+            mut translation,
             held,
             forms,
         } = built;
+        let hooks = hooks::read(&self.store);
+        let settled = |secret: &ObjectName| self.settled.contains(secret);
+        translation
+            .problems
+            .extend(hooks::problems(&hooks, settled));
         let number = before.number + u64::from(changed);
         let step = Step {
             before: &before.table,
@@ -317,7 +322,7 @@ impl Keeper {
             parts: Arc::new(parts),
             held: Arc::new(forms),
             releases: Arc::new(translation.releases),
-            hooks: Arc::new(hooks::read(&self.store)),
+            hooks: Arc::new(hooks),
         };
         self.current = Some(outcome.clone());
         self.outlets.outcome.send_replace(Some(outcome));

@@ -212,6 +212,30 @@ fn an_invalid_annotation_keeps_what_was_valid_while_endpoints_change() {
 }
 
 #[test]
+fn an_abort_is_heard_whatever_else_is_wrong_beside_it() {
+    let mut play = Play::shop();
+    let rollout = "haldane.dev/rollout: auto, haldane.dev/steps: '5,100'";
+    play.apply(service(rollout));
+    // annotations, what is ordered, the first step
+    let cases = [
+        ("haldane.dev/steps: '9,5', haldane.dev/abort: '2'", true),
+        ("haldane.dev/steps: '9,5'", false),
+        ("haldane.dev/steps: '9,5', haldane.dev/abort: '3'", true),
+        ("haldane.dev/steps: '9,5', haldane.dev/abort: ''", true),
+    ];
+    for (annotations, aborts) in cases {
+        play.apply(service(&format!(
+            "haldane.dev/rollout: auto, {annotations}"
+        )));
+        assert!(!play.held().is_empty(), "{annotations}");
+        let releases = play.outcome().releases;
+        let release = releases.values().next().expect("a rollout is asked for");
+        assert_eq!(release.plan.hand.abort.is_some(), aborts, "{annotations}");
+        assert_eq!(release.plan.steps[0].to_string(), "5%", "{annotations}");
+    }
+}
+
+#[test]
 fn an_invalid_ingress_is_held_and_its_neighbour_moves_on() {
     let mut play = Play::shop();
     play.apply(ingress("web", "haldane.dev/proxy-read-timeout: soon"));
