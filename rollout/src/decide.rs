@@ -152,8 +152,9 @@ impl Look<'_> {
         Decision::new(Action::Advance { to, share }, vec![reason])
     }
 
+    /// Whether the canary has everything. Before its first step it has nothing, however short the ladder is.
     fn is_at_top(&self) -> bool {
-        self.state.step() == self.state.last_step()
+        self.state.phase() == Phase::Climbing && self.state.step() == self.state.last_step()
     }
 
     fn by_hand(&self) -> Option<Reason> {

@@ -214,6 +214,21 @@ fn a_person_promotes_and_takes_it_back() {
 }
 
 #[test]
+fn a_person_moves_a_ladder_of_one_step_too() {
+    insta::assert_snapshot!(timeline("rollout: manual\nsteps: 100", "
+        00:00
+        01:00 promote: v2
+        02:00
+        03:00
+    "), @"
+    00:00 at 0%: hold: a person moves the weight
+    01:00 at 0%: advance to 100%: a person asked for it
+    02:00 at 100%: hold: another 1m on this step
+    03:00 at 100%: promote: held all traffic for its time
+    ");
+}
+
+#[test]
 fn an_order_that_was_left_behind_is_none() {
     insta::assert_snapshot!(timeline("promote: true\nsteps: 5,100", "
         00:00
