@@ -1,6 +1,6 @@
 //! Taking connections from a listening socket, and leaving none behind when it closes.
 
-use crate::downstream;
+use crate::downstream::{self, Door};
 use crate::metrics::Listener;
 use crate::worker::Worker;
 use std::io;
@@ -20,26 +20,31 @@ pub(crate) async fn run(
     worker: Rc<Worker>,
     stop: Rc<Notify>,
 ) {
+    let address = listener.local_addr();
+    let door = Door {
+        side,
+        port: address.expect("a listening socket has an address").port(),
+    };
     while !worker.connections.is_draining() {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.notified() => break,
         };
-        begin_or_pause(accepted, side, &worker).await;
+        begin_or_pause(accepted, door, &worker).await;
     }
-    if let Err(error) = begin_queued(listener, side, &worker) {
+    if let Err(error) = begin_queued(listener, door, &worker) {
         tracing::warn!(%error, "connections still queued are lost");
     }
 }
 
 /// Takes what the kernel has queued. Asked directly: tokio knows only what its driver saw at its last turn.
-fn begin_queued(listener: TcpListener, side: Listener, worker: &Rc<Worker>) -> io::Result<()> {
+fn begin_queued(listener: TcpListener, door: Door, worker: &Rc<Worker>) -> io::Result<()> {
     let listener = listener.into_std()?;
     loop {
         match listener.accept() {
             Ok((stream, peer)) => {
                 stream.set_nonblocking(true)?;
-                begin((TcpStream::from_std(stream)?, peer), side, worker);
+                begin((TcpStream::from_std(stream)?, peer), door, worker);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if is_about_one_connection(&error) => {}
@@ -50,11 +55,11 @@ fn begin_queued(listener: TcpListener, side: Listener, worker: &Rc<Worker>) -> i
 
 async fn begin_or_pause(
     accepted: io::Result<(TcpStream, SocketAddr)>,
-    side: Listener,
+    door: Door,
     worker: &Rc<Worker>,
 ) {
     match accepted {
-        Ok(accepted) => begin(accepted, side, worker),
+        Ok(accepted) => begin(accepted, door, worker),
         Err(error) if is_about_one_connection(&error) => {}
         Err(error) => {
             tracing::warn!(%error, "accepting connections pauses");
@@ -72,11 +77,11 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn begin((stream, peer): (TcpStream, SocketAddr), side: Listener, worker: &Rc<Worker>) {
+fn begin((stream, peer): (TcpStream, SocketAddr), door: Door, worker: &Rc<Worker>) {
     if worker.connections.is_full() {
         worker.metrics.refused("connections_full");
         return;
     }
     let held = worker.connections.enter();
-    tokio::task::spawn_local(downstream::serve(stream, peer, side, worker.clone(), held));
+    tokio::task::spawn_local(downstream::serve(stream, peer, door, worker.clone(), held));
 }

@@ -61,15 +61,24 @@ pub(crate) struct Connection {
     pub(crate) asked_host: Cell<Option<HostName>>,
 }
 
+/// The listening socket that a connection came by. Its port is every one of its connections', so none is asked for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Door {
+    /// What is served there.
+    pub(crate) side: Listener,
+    /// Its port.
+    pub(crate) port: u16,
+}
+
 /// Serves one connection to its end.
 pub(crate) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    listener: Listener,
+    door: Door,
     worker: Rc<Worker>,
     held: Held,
 ) {
-    if let Err(error) = try_serve(stream, peer, listener, &worker, held).await {
+    if let Err(error) = try_serve(stream, peer, door, &worker, held).await {
         tracing::debug!(%peer, %error, "connection ended");
     }
 }
@@ -77,21 +86,22 @@ pub(crate) async fn serve(
 async fn try_serve(
     mut stream: TcpStream,
     peer: SocketAddr,
-    listener: Listener,
+    door: Door,
     worker: &Rc<Worker>,
     held: Held,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let _open = worker.metrics.connection(listener);
-    let (source, port) = ends(&mut stream, peer, &worker.shared.config).await?;
-    let https = listener == Listener::Https;
+    let _open = worker.metrics.connection(door.side);
+    let seen = (peer, door.port);
+    let (source, port) = ends(&mut stream, seen, &worker.shared.config).await?;
+    let https = door.side == Listener::Https;
     let peer = Peer::new(source, https, port, &worker.shared.forwarding);
     let Ok(_place) = place(worker, &peer, source) else {
         worker.metrics.refused("address_full");
         return Ok(());
     };
     let back = Return::default();
-    let served = match listener {
+    let served = match door.side {
         Listener::Http | Listener::Admin => serve_clear(stream, &back, peer, worker, held).await,
         Listener::Https => serve_tls(back.lend(stream), peer, worker, held).await,
     };
@@ -109,13 +119,12 @@ fn place(worker: &Worker, peer: &Peer, source: SocketAddr) -> Result<Option<Plac
     worker.addresses.enter(source.ip()).map(Some)
 }
 
-/// Where the connection comes from and which port it was made to, as the socket or a PROXY protocol header says.
+/// Where the connection comes from and which port it was made to, as it was `seen` or a PROXY protocol header says.
 async fn ends(
     stream: &mut TcpStream,
-    peer: SocketAddr,
+    seen: (SocketAddr, u16),
     config: &Config,
 ) -> io::Result<(SocketAddr, u16)> {
-    let seen = (peer, stream.local_addr()?.port());
     if !config.proxy_protocol {
         return Ok(seen);
     }

@@ -9,13 +9,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// How long a client may take to close its side: a round trip or two, and time to read what is under way.
 const LINGER: Duration = Duration::from_secs(2);
 /// How much of what comes meanwhile is read: the most a client has under way in the windows we offer.
-const LINGER_BYTES_MAX: u64 = 2 << 20;
+const LINGER_BYTES_MAX: usize = 2 << 20;
+/// How much of it is read at once: on the stack, and thrown away.
+const NOWHERE_BYTES: usize = 4 << 10;
 
 /// Takes the socket back from whoever was given it.
 #[derive(Clone, Default)]
@@ -45,13 +47,25 @@ impl Return {
     pub(crate) async fn linger(self) {
         let came_back = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(stream) = came_back {
-            let mut rest = stream.take(LINGER_BYTES_MAX);
-            let mut nowhere = tokio::io::sink();
-            let reading = tokio::io::copy(&mut rest, &mut nowhere);
             // However it ends, the client had its time.
-            let _ = tokio::time::timeout(LINGER, reading).await;
+            let _ = tokio::time::timeout(LINGER, read_to_end(&stream)).await;
         }
     }
+}
+
+/// Most clients send nothing more, so there is only a small buffer, and only while something is read.
+async fn read_to_end(stream: &TcpStream) -> io::Result<()> {
+    let mut left = LINGER_BYTES_MAX;
+    while left > 0 {
+        stream.readable().await?;
+        match stream.try_read(&mut [0; NOWHERE_BYTES]) {
+            Ok(0) => return Ok(()),
+            Ok(read) => left = left.saturating_sub(read),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Lingering {
