@@ -221,13 +221,14 @@ fn request(id: u64, method: &Method) -> Request<Body> {
     })
 }
 
-/// With its length announced, or in chunks.
+/// With its length announced, or in chunks. No chunk is empty: over HTTP/2 that is an empty DATA frame, and a server
+/// that has seen a hundred of them on a connection takes them for a flood (CVE-2019-9518) and closes it.
 fn body(id: u64) -> Body {
     let bytes = Bytes::from(content(id));
     if id.is_multiple_of(2) {
         return whole(bytes);
     }
-    let frames = [Ok(Frame::data(bytes))];
+    let frames = (!bytes.is_empty()).then_some(Ok(Frame::data(bytes)));
     StreamBody::new(tokio_stream::iter(frames)).boxed_unsync()
 }
 
