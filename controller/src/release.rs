@@ -33,6 +33,8 @@ pub(crate) struct Version {
     pub(crate) ready: u64,
     /// The templates that those were made from.
     pub(crate) hashes: BTreeSet<String>,
+    /// The templates of all ready pods that get its requests: a canary Ingress's share goes to every pod of its Service.
+    pub(crate) sharing: BTreeSet<String>,
     /// When the youngest of them was created, in seconds since 1970.
     pub(crate) born: Option<i64>,
 }
@@ -61,6 +63,7 @@ impl Version {
     fn join(&mut self, other: Self) {
         self.ready = self.ready.max(other.ready);
         self.hashes.extend(other.hashes);
+        self.sharing.extend(other.sharing);
         self.born = self.born.max(other.born);
     }
 }

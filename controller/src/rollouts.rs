@@ -5,6 +5,7 @@
 
 pub(crate) mod cleanup;
 pub(crate) mod notice;
+mod obstacle;
 pub(crate) mod reading;
 pub(crate) mod saved;
 pub(crate) mod seen;

@@ -94,6 +94,15 @@ impl State {
         state
     }
 
+    /// Fixes what counts as slow, as long as nothing can have been counted: before the version's first share. Later it changes
+    /// nothing.
+    pub fn measure(&mut self, thresholds: Vec<Threshold>, evidence: &mut Evidence) {
+        if self.phase == Phase::Waiting {
+            evidence.restart(thresholds.len());
+            self.terms.thresholds = thresholds;
+        }
+    }
+
     /// This one, which begins now, with the orders that were heeded before: those that still stand there are none.
     pub fn after(mut self, before: &Self) -> Self {
         let promote = self.spent.promote.take();

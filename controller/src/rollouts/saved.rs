@@ -18,6 +18,9 @@ pub(crate) struct Saved {
     pub(crate) stable: String,
     /// The versions that have been seen and are not new.
     pub(crate) known: BTreeMap<String, Known>,
+    /// Templates of pods that the version which is released replaces, and that got its requests when it began.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) replaces: BTreeSet<String>,
     /// Since when the stable version has had no ready pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stable_gone: Option<Timestamp>,

@@ -67,12 +67,7 @@ impl Play {
             settled: self.settled,
             recorded: true,
             by_canary: self.by_canary,
-            versions: self
-                .there
-                .split_whitespace()
-                .zip(0..)
-                .map(version)
-                .collect(),
+            versions: self.versions(),
             first: "1".to_owned(),
             rules: self
                 .rules
@@ -80,6 +75,26 @@ impl Play {
                 .map(|rule| ((*rule).to_owned(), canary.clone()))
                 .collect(),
         }
+    }
+
+    /// A canary Ingress has one, which shares its requests with whatever else is there.
+    fn versions(&self) -> BTreeMap<String, Version> {
+        let there: Vec<_> = self
+            .there
+            .split_whitespace()
+            .zip(0..)
+            .map(version)
+            .collect();
+        if !self.by_canary {
+            return there.into_iter().collect();
+        }
+        let all = there.iter().flat_map(|(_, version)| version.hashes.clone());
+        let sharing = all.collect();
+        let youngest = there.into_iter().next_back();
+        youngest
+            .map(|(name, version)| (name, Version { sharing, ..version }))
+            .into_iter()
+            .collect()
     }
 
     /// What proxies count at the present share: requests and bad ones of canary and stable.
@@ -115,6 +130,7 @@ impl Play {
                 .or_default();
             totals.outcomes[Outcome::ServerError as usize] += bad;
             totals.outcomes[Outcome::Success as usize] += requests - bad;
+            totals.latency[0] += requests;
         }
     }
 
@@ -214,6 +230,7 @@ fn version((text, born): (&str, i64)) -> (String, Version) {
     let version = Version {
         ready: 1,
         hashes: hashes.split(',').map(str::to_owned).collect(),
+        sharing: hashes.split(',').map(str::to_owned).collect(),
         born: Some(born),
     };
     (name.to_owned(), version)
@@ -261,7 +278,9 @@ fn an_aborted_version_stays_so_until_it_changes() {
     play.there = "1:a 2:b";
     assert_eq!(play.look(1), ": 1 2 0%");
     play.there = "1:a 2:b,c";
-    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    assert_eq!(play.look(1), "RolloutStarted: 1 2 0%");
+    play.there = "1:a 2:c";
+    assert_eq!(play.look(1), "StepRaised: 1 2 10%");
     play.count("p", [20, 0, 180, 0]);
     assert_eq!(
         play.look(1),
@@ -511,6 +530,56 @@ fn a_canary_ingress_is_released_from_the_first_sight_on() {
     assert_eq!(play.look(1), "Aborted: 1 7 0%");
     play.there = "8:b";
     assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 8 10%");
+}
+
+#[test]
+fn a_canary_that_is_updated_in_place_gets_nothing_before_its_old_pods_are_gone() {
+    // what is there before and during the update, and the canary's name then; what is there after it, and what comes of that
+    let cases = [
+        ("7:a", "7:a 8:b", "8", "8:b", "StepRaised: 1 8 10%"),
+        ("7:a", "7:a,b", "7", "7:b", "StepRaised: 1 7 10%"),
+        // Two Deployments behind one Service are as good as one.
+        ("7:a,b", "7:a,b,c", "7", "7:b,c", ": 1 7 0%"),
+        ("7:a,b", "7:a,b,c,d", "7", "7:c,d", "StepRaised: 1 7 10%"),
+        // Whoever goes back has none that are newer.
+        ("7:a", "7:a,b", "7", "7:a", "StepRaised: 1 7 10%"),
+    ];
+    for (before, during, name, after, expected) in cases {
+        let mut play = Play::new(before);
+        play.by_canary = true;
+        assert_eq!(play.look(0), "RolloutStarted StepRaised: 1 7 10%");
+        play.there = during;
+        assert_eq!(play.look(1), format!("RolloutStarted: 1 {name} 0%"));
+        play.crash();
+        assert_eq!(play.look(60), format!(": 1 {name} 0%"), "{during}");
+        play.there = after;
+        assert_eq!(play.look(1), expected, "{during} {after}");
+    }
+}
+
+#[test]
+fn what_counts_as_slow_is_found_out_before_anything_can_be() {
+    let mut play = Play::new("1:a");
+    play.annotations.insert("latency", "stable");
+    play.look(0);
+    play.there = "1:a 2:b";
+    assert_eq!(play.look(1), "RolloutStarted: 1 2 0%");
+    assert_eq!(play.look(60), ": 1 2 0%");
+    play.count("p", [0, 0, 500, 0]);
+    assert_eq!(play.look(1), "StepRaised: 1 2 10%");
+    let state = play
+        .rollout
+        .as_ref()
+        .expect("it began")
+        .saved
+        .state
+        .as_ref();
+    assert_eq!(state.expect("a state").terms().thresholds.len(), 1);
+    // A person need not wait for it.
+    play.annotations.insert("promote", "3");
+    play.counted.clear();
+    play.there = "1:a 3:c";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 3 100%");
 }
 
 #[test]

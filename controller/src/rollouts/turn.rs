@@ -5,12 +5,15 @@
 
 use super::cleanup::Cleanup;
 use super::notice::{Notice, What};
-use super::reading::{Latency, Pair, add, bounds};
+use super::obstacle::{is_unmeasured, obstacle, replaced, unmeasured};
+use super::reading::{Latency, Pair, Reading, add, bounds};
 use super::saved::{Held, Known, Saved};
 use super::seen::Seen;
 use crate::push::Heard;
 use crate::release::{Release, Version};
-use haldane_rollout::{Action, Decision, Evidence, OnAbort, Phase, State, Threshold, decide};
+use haldane_rollout::{
+    Action, Decision, Evidence, OnAbort, Phase, Reason, State, Threshold, decide,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a stable version may have no ready pod before another takes its place. A node that restarts takes less.
@@ -57,11 +60,7 @@ impl Rollout {
     /// Looks.
     pub(crate) fn turn(&mut self, release: &Release, heard: &[Heard], now: Timestamp) -> Turn {
         let mut turn = Turn::default();
-        if let Some(state) = &self.saved.state {
-            let pair = pair(release, state.stable(), state.canary());
-            self.seen.count(pair.mark());
-            self.seen.take(&pair.readings(heard), state.terms());
-        }
+        let readings = self.learn(release, heard);
         if release.settled {
             self.replace_stable(release, now, &mut turn);
             self.know_stable(release);
@@ -80,10 +79,26 @@ impl Rollout {
         // A version that has just begun waits for the next look, so that what it replaces loses its share at once, whoever
         // holds up the first step.
         if newcomer.is_none() {
-            self.carry_out(release, now, &mut turn);
+            self.carry_out(release, &readings, now, &mut turn);
         }
         self.note_held(release, now, &mut turn);
         turn
+    }
+
+    /// Takes in what proxies tell.
+    fn learn(&mut self, release: &Release, heard: &[Heard]) -> Vec<Reading> {
+        let Some(state) = &mut self.saved.state else {
+            return Vec::new();
+        };
+        let pair = pair(release, state.stable(), state.canary());
+        self.seen.count(pair.mark());
+        let readings = pair.readings(heard);
+        if is_unmeasured(state, release) {
+            let stable = readings.iter().map(|reading| &reading.stable);
+            state.measure(thresholds(release, stable), &mut self.seen.evidence);
+        }
+        self.seen.take(&readings, state.terms());
+        readings
     }
 
     fn decide(&self, release: &Release, now: Timestamp) -> Option<Decision> {
@@ -91,16 +106,27 @@ impl Rollout {
         Some(decide(&release.plan, state, &self.seen.evidence, now))
     }
 
-    fn carry_out(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
+    fn carry_out(
+        &mut self,
+        release: &Release,
+        readings: &[Reading],
+        now: Timestamp,
+        turn: &mut Turn,
+    ) {
         let (Some(state), Some(decision)) = (&mut self.saved.state, &turn.decision) else {
             return;
         };
-        // While no ready pod of it is there, a version gets nothing more; whatever takes away is not held up.
+        // Whatever takes away is not held up.
         let up = matches!(decision.action, Action::Advance { .. } | Action::Promote);
-        if !up || release.versions.contains_key(state.canary()) {
-            state.carry_out(decision, &mut self.seen.evidence, now);
-            turn.notices.extend(Notice::of(decision, state));
+        let by_hand = decision.reasons.contains(&Reason::ByHand);
+        let obstacle = obstacle(state, &self.saved.replaces, release)
+            .or_else(|| unmeasured(state, release, readings).filter(|_| !by_hand));
+        if let Some(why) = obstacle.filter(|_| up) {
+            turn.decision = Some(Decision::gated(why));
+            return;
         }
+        state.carry_out(decision, &mut self.seen.evidence, now);
+        turn.notices.extend(Notice::of(decision, state));
         if decision.action == Action::Abort {
             let canary = state.canary().to_owned();
             self.abort(canary, release);
@@ -184,6 +210,7 @@ impl Rollout {
         // A version that is released once more keeps its pods.
         let cleanup = self.saved.cleanup.take();
         self.saved.cleanup = cleanup.filter(|cleanup| cleanup.canary != canary);
+        self.saved.replaces = replaced(&self.saved.known, release.versions.get(canary));
         know(&mut self.saved, release);
         if let Some(known) = self.saved.known.get_mut(canary) {
             known.aborted = false;
@@ -224,10 +251,11 @@ impl Rollout {
     /// As at the first sight, but for what is known of versions: one that was aborted stays so.
     fn start_anew(&mut self, stable: String, release: &Release) {
         let aborted = self.saved.aborted();
-        let known = std::mem::take(&mut self.saved.known);
-        *self = Self::first(release);
+        let before = std::mem::replace(self, Self::first(release)).saved;
         self.saved.stable = stable;
-        self.saved.known = known;
+        self.saved.known = before.known;
+        // An aborted version's pods are still to go.
+        self.saved.cleanup = before.cleanup;
         know(&mut self.saved, release);
         for name in aborted {
             self.saved.known.entry(name).or_default().aborted = true;

@@ -90,10 +90,7 @@ impl Maker<'_, '_> {
                 settled: resolved.settled,
                 recorded: recorded(asked, &resolved.service),
                 by_canary: true,
-                versions: youngest(&resolved.groups)
-                    .map(version)
-                    .into_iter()
-                    .collect(),
+                versions: canary_version(&resolved.groups).into_iter().collect(),
                 first: stable.to_owned(),
                 rules: BTreeMap::from([(id(place), Some(canary.name.clone()))]),
             };
@@ -134,13 +131,18 @@ fn version(group: &Group) -> (String, Version) {
     let version = Version {
         ready: group.ready.pods,
         hashes: group.ready.hashes.clone(),
+        sharing: group.ready.hashes.clone(),
         born: group.ready.born,
     };
     (group.name.clone(), version)
 }
 
-/// While a canary's pods are replaced its Service has two versions for a moment: the newer is meant.
-fn youngest(groups: &[Group]) -> Option<&Group> {
+/// While a canary's pods are replaced its Service has two versions for a moment: the newer is meant, and both get its
+/// requests.
+fn canary_version(groups: &[Group]) -> Option<(String, Version)> {
     let ready = groups.iter().filter(|group| group.ready.pods > 0);
-    ready.max_by_key(|group| group.ready.born)
+    let (name, mut youngest) = version(ready.clone().max_by_key(|group| group.ready.born)?);
+    let all = ready.flat_map(|group| &group.ready.hashes);
+    youngest.sharing.extend(all.cloned());
+    Some((name, youngest))
 }
