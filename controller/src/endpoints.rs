@@ -13,6 +13,7 @@ use crate::objects::{Described, Sourced};
 use crate::problem::Problem;
 use crate::translate::Options;
 use crate::versions::Population;
+use haldane_routing::address::Special;
 use haldane_routing::spec::{EndpointSpec, EndpointState};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use std::cell::RefCell;
@@ -99,23 +100,11 @@ fn once_each(found: Vec<Member<'_>>) -> Vec<Member<'_>> {
 }
 
 /// Where new connections may go. What is refused here is refused again by whoever connects; here it can be named.
-pub(crate) fn reachable(address: IpAddr, options: &Options) -> Result<(), &'static str> {
-    match address.to_canonical() {
-        address if address.is_unspecified() => Err("is not an address that can be connected to"),
-        address if address.is_multicast() => Err("is a multicast address"),
-        address if is_link_local(address) => {
-            Err("is a link-local address, where cloud metadata is")
-        }
-        address if address.is_loopback() && !options.standalone => Err("is a loopback address"),
-        IpAddr::V4(address) if address.is_broadcast() => Err("is a broadcast address"),
-        _ => Ok(()),
-    }
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
+pub(crate) fn reachable(address: IpAddr, options: &Options) -> Result<(), Special> {
+    let ours = options.standalone && address.to_canonical().is_loopback();
+    match Special::of(address).filter(|_| !ours) {
+        Some(special) => Err(special),
+        None => Ok(()),
     }
 }
 

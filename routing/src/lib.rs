@@ -6,6 +6,7 @@
 //! [`spec`] holds what was written, [`Table::build`] parses it, [`Table::find`] and [`Forward::choose`]
 //! answer for one request, [`Table::explain`] says why.
 
+pub mod address;
 mod backend;
 mod condition;
 mod explain;

@@ -176,7 +176,7 @@ status: {{podIP: {address}}}
 fn addresses_that_nobody_should_connect_to_are_left_out() {
     let endpoints = "[{addresses: [127.0.0.1]}, {addresses: [0.0.0.0]}, {addresses: [169.254.169.254]}, {addresses: [224.0.0.1]},
         {addresses: [255.255.255.255]}, {addresses: [\"::ffff:127.0.0.1\"]}, {addresses: [\"fe80::1\"]}, {addresses: [\"127.1\"]},
-        {addresses: [localhost]}, {addresses: [10.0.0.1]}]";
+        {addresses: [localhost]}, {addresses: [168.63.129.16]}, {addresses: [\"64:ff9b:1::a9fe:a9fe\"]}, {addresses: [10.0.0.1]}]";
     let manifests = with(&[&slice("a", "IPv4", "[{name: http, port: 8080}]", endpoints)]);
     let manifests = manifests.replace(
         "spec:\n  rules",
@@ -192,6 +192,8 @@ fn addresses_that_nobody_should_connect_to_are_left_out() {
     warning: web.yaml: EndpointSlice shop/a: endpoints[6].addresses: fe80::1 is a link-local address, where cloud metadata is; it is left out
     warning: web.yaml: EndpointSlice shop/a: endpoints[7].addresses: "127.1" is not an IP address
     warning: web.yaml: EndpointSlice shop/a: endpoints[8].addresses: "localhost" is not an IP address
+    warning: web.yaml: EndpointSlice shop/a: endpoints[9].addresses: 168.63.129.16 is where a cloud tells machines their secrets; it is left out
+    warning: web.yaml: EndpointSlice shop/a: endpoints[10].addresses: 64:ff9b:1::a9fe:a9fe is a link-local address, where cloud metadata is; it is left out
     rule shop/web shop.example.com/ (Prefix) for Service web
       match shop.example.com prefix /
       version web weight 1 by backend shop/web:80 web
@@ -205,6 +207,8 @@ fn addresses_that_nobody_should_connect_to_are_left_out() {
     warning: web.yaml: EndpointSlice shop/a: endpoints[6].addresses: fe80::1 is a link-local address, where cloud metadata is; it is left out
     warning: web.yaml: EndpointSlice shop/a: endpoints[7].addresses: "127.1" is not an IP address
     warning: web.yaml: EndpointSlice shop/a: endpoints[8].addresses: "localhost" is not an IP address
+    warning: web.yaml: EndpointSlice shop/a: endpoints[9].addresses: 168.63.129.16 is where a cloud tells machines their secrets; it is left out
+    warning: web.yaml: EndpointSlice shop/a: endpoints[10].addresses: 64:ff9b:1::a9fe:a9fe is a link-local address, where cloud metadata is; it is left out
     rule shop/web shop.example.com/ (Prefix) for Service web
       match shop.example.com prefix /
       version web weight 1 by backend shop/web:80 web
