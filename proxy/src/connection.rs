@@ -6,7 +6,7 @@
 mod taking;
 
 use self::taking::Taking;
-use crate::limits::Limits;
+use crate::limits::{Http2Limits, Limits};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -24,11 +24,7 @@ pub(crate) const REAP_INTERVAL: Duration = Duration::from_millis(500);
 /// told `Connection: close` with its next answer, which loses nothing, while closing on it at once could.
 const DRAIN_IDLE: Duration = Duration::from_secs(1);
 
-/// Requests that a client may take back in [`ABANDONED_WINDOW_MS`] before they are answered, or as many as it may have open
-/// at once if those are more, for whoever gives all of them up. Each has cost an upstream something (Rapid Reset,
-/// CVE-2023-44487).
-const ABANDONED_MIN: u32 = 100;
-/// See [`ABANDONED_MIN`]. The clock moves with the reaper, twice a second.
+/// Over how long requests that are taken back are counted. The clock moves with the reaper, twice a second.
 const ABANDONED_WINDOW_MS: u64 = 1_000;
 
 /// What a downstream connection waits for. Written by its own worker; atomic because hyper wants `Send` streams.
@@ -39,7 +35,8 @@ pub(crate) struct Waiting {
     served: AtomicBool,
     /// HTTP/2: bytes between requests are its own affairs, not the beginning of a head.
     multiplexed: AtomicBool,
-    streams: AtomicU32,
+    /// Requests that may be taken back in [`ABANDONED_WINDOW_MS`].
+    abandoned_max: AtomicU32,
     /// See [`Waiting::turns_opaque`].
     opaque: AtomicBool,
     taking: Taking,
@@ -85,10 +82,11 @@ impl Waiting {
         self.opaque.store(true, Relaxed);
     }
 
-    /// The connection speaks HTTP/2, with so many streams at once.
-    pub(crate) fn multiplexes(&self, streams: u32) {
+    /// The connection speaks HTTP/2.
+    pub(crate) fn multiplexes(&self, limits: Http2Limits) {
         self.multiplexed.store(true, Relaxed);
-        self.streams.store(streams, Relaxed);
+        self.abandoned_max
+            .store(limits.abandoned.max(limits.streams), Relaxed);
         self.turns_opaque();
     }
 
@@ -149,7 +147,7 @@ impl Waiting {
 
     /// Whether so many requests were taken back lately that the connection is not worth keeping.
     pub(crate) fn is_flooding(&self) -> bool {
-        self.abandoned.load(Relaxed) > ABANDONED_MIN.max(self.streams.load(Relaxed))
+        self.abandoned.load(Relaxed) > self.abandoned_max.load(Relaxed)
     }
 
     /// A response is over.
@@ -405,7 +403,7 @@ mod tests {
     #[test]
     fn bytes_between_requests_begin_a_head_in_http1_only() {
         let pinged = |w: &Waiting| {
-            w.multiplexes(100);
+            w.multiplexes(Http2Limits::default());
             w.request_begun();
             w.request_ended();
             w.bytes_read();
@@ -451,17 +449,27 @@ mod tests {
 
     #[test]
     fn whoever_takes_back_too_much_at_once_floods() {
-        // the streams allowed, the requests that may be taken back at once
-        for (streams, most) in [(1, 100), (100, 100), (1_000, 1_000)] {
-            floods_above(streams, most);
+        // the streams allowed, the requests that may be taken back by themselves, and at once
+        for (streams, abandoned, most) in [
+            (1, 100, 100),
+            (100, 100, 100),
+            (1_000, 100, 1_000),
+            (1, 7, 7),
+        ] {
+            let limits = Http2Limits {
+                streams,
+                abandoned,
+                ..Http2Limits::default()
+            };
+            floods_above(limits, most);
         }
     }
 
     #[track_caller]
-    fn floods_above(streams: u32, most: u32) {
+    fn floods_above(limits: Http2Limits, most: u32) {
         let connections = Connections::new(1, Duration::from_secs(3_600));
         let held = connections.enter();
-        held.waiting.multiplexes(streams);
+        held.waiting.multiplexes(limits);
         let abandons = |count: u32, at_ms: u64| {
             connections.now_ms.store(at_ms, Relaxed);
             (0..count).for_each(|_| held.waiting.request_abandoned());

@@ -34,14 +34,8 @@ use tokio::net::TcpStream;
 /// The bytes hyper may hold of one HTTP/1.1 head or body chunk, where heads are not allowed to be larger: twice as many
 /// as a head has by default, so that one that is too large is still read, and answered.
 const H1_BUFFER_BYTES: usize = 64 * 1024;
-/// Bytes a client may send ahead of us on one stream, and on all streams of a connection.
-const H2_STREAM_WINDOW: u32 = 64 * 1024;
-/// See [`H2_STREAM_WINDOW`].
-const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one response kept for a client that reads slowly.
 const H2_SEND_BUFFER: usize = 64 * 1024;
-/// Streams reset by us for the peer's faults in a connection's life (MadeYouReset, CVE-2025-8671).
-const H2_LOCAL_RESETS_MAX: usize = 256;
 /// Streams reset by the peer that we have not looked at yet (Rapid Reset, CVE-2023-44487).
 const H2_PENDING_RESETS_MAX: usize = 20;
 /// A peer that does not answer a PING is gone after twice this.
@@ -217,7 +211,7 @@ where
     let worker = worker.clone();
     let limits = worker.shared.config.limits;
     if h2 {
-        held.waiting.multiplexes(limits.streams);
+        held.waiting.multiplexes(limits.http2);
     }
     // The future goes to hyper as it is: one more around it would hold it twice, and move it before its first poll.
     let service =
@@ -252,12 +246,12 @@ fn http2_server(limits: &Limits) -> http2::Builder<LocalExecutor> {
     let mut server = http2::Builder::new(LocalExecutor);
     server
         .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .initial_stream_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_concurrent_streams(limits.http2.streams)
+        .initial_stream_window_size(limits.http2.stream_window)
+        .initial_connection_window_size(limits.http2.connection_window)
         .max_send_buf_size(H2_SEND_BUFFER)
         .max_header_list_size(u32::try_from(limits.heads.bytes).unwrap_or(u32::MAX))
-        .max_local_error_reset_streams(H2_LOCAL_RESETS_MAX)
+        .max_local_error_reset_streams(limits.http2.resets)
         .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
         .keep_alive_interval(H2_PING)
         .keep_alive_timeout(H2_PING);

@@ -29,8 +29,8 @@ pub struct Limits {
     pub connections: Option<usize>,
     /// Downstream connections a worker holds for one address, or one /64 of IPv6; trusted peers have no such bound.
     pub connections_per_address: Option<u32>,
-    /// Streams a peer may have open on one HTTP/2 connection.
-    pub streams: u32,
+    /// What a client may do with one HTTP/2 connection.
+    pub http2: Http2Limits,
     /// Without a byte in either direction on a WebSocket or other tunnel.
     pub tunnel_idle: Duration,
     /// Idle upstream connections that a worker keeps for one endpoint.
@@ -47,6 +47,38 @@ pub const CONNECTIONS: usize = 10_000;
 /// What a client must take while bytes wait for it: less is no progress, so that it cannot hold an answer for ever by
 /// taking a byte now and then.
 pub const PROGRESS_BYTES: u64 = 16 * 1024;
+
+/// Bounds on one HTTP/2 connection of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2Limits {
+    /// Streams it may have open.
+    pub streams: u32,
+    /// Bytes it may send ahead of us on one stream.
+    pub stream_window: u32,
+    /// Bytes it may send ahead of us on all streams together; at least what the protocol begins with, 65 535.
+    pub connection_window: u32,
+    /// Requests it may take back within a second before they are answered, or as many as it may have open if those are
+    /// more, for whoever gives all of them up.
+    pub abandoned: u32,
+    /// Streams that it may make us reset in the connection's life.
+    pub resets: usize,
+}
+
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            // RFC 9113, section 6.5.2 recommends no less than 100.
+            streams: 100,
+            // Envoy's advice for the edge: 10 Mbit/s on a stream from 50 ms away, and 1 MiB at most for whoever opens many.
+            stream_window: 64 * 1024,
+            connection_window: 1024 * 1024,
+            // Each has cost an upstream something (Rapid Reset, CVE-2023-44487).
+            abandoned: 100,
+            // Each is a fault of the client (MadeYouReset, CVE-2025-8671).
+            resets: 256,
+        }
+    }
+}
 
 /// How slowly a request's body may come in before its answer begins; calls of gRPC may take their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +117,7 @@ impl Default for Limits {
             connections: None,
             // Behind a load balancer that hides addresses, all clients have one.
             connections_per_address: None,
-            // RFC 9113, section 6.5.2 recommends no less than 100.
-            streams: 100,
+            http2: Http2Limits::default(),
             // As long as common load balancers leave a silent WebSocket.
             tunnel_idle: Duration::from_secs(3_600),
             // One for each request that a worker usually has in flight to an endpoint.

@@ -1,7 +1,7 @@
 //! What a command line says about the bounds on peers; what it does not say is as in [`Limits::default`].
 
 use crate::head::HeadLimits;
-use crate::limits::{Limits, Pace};
+use crate::limits::{Http2Limits, Limits, Pace};
 use std::time::Duration;
 
 /// The longest time that can be asked for: a day.
@@ -14,6 +14,13 @@ const HEAD_FIELDS_MAX: i64 = 10_000;
 const TARGET_BYTES_MAX: i64 = 65_534;
 /// The smallest of these that can be asked for: less is no request.
 const HEAD_MIN: i64 = 8;
+
+/// The smallest window of a stream that can be asked for: less is a round trip for every few words.
+const STREAM_WINDOW_MIN: i64 = 1 << 10;
+/// The smallest window of a connection that can be asked for: what the protocol begins with.
+const CONNECTION_WINDOW_MIN: i64 = 65_535;
+/// The largest window that can be asked for; the protocol's own bound is twice that.
+const WINDOW_MAX: i64 = 1 << 30;
 
 /// What memory is told in.
 const MEBIBYTE: u64 = 1 << 20;
@@ -70,6 +77,19 @@ pub(super) struct LimitFlags {
     /// Streams that a client may have open on one HTTP/2 connection [default: 100].
     #[arg(long, value_name = "COUNT", value_parser = count())]
     streams_per_connection: Option<u32>,
+    /// Bytes that a client may send ahead of us on one HTTP/2 stream [default: 65536].
+    #[arg(long, value_name = "BYTES", value_parser = window(STREAM_WINDOW_MIN))]
+    stream_window: Option<u32>,
+    /// Bytes that a client may send ahead of us on all streams of one HTTP/2 connection [default: 1048576].
+    #[arg(long, value_name = "BYTES", value_parser = window(CONNECTION_WINDOW_MIN))]
+    connection_window: Option<u32>,
+    /// Requests that a client may take back within a second on one HTTP/2 connection, or as many as it may have open if
+    /// those are more; with more the connection is closed [default: 100].
+    #[arg(long, value_name = "COUNT", value_parser = count())]
+    abandoned_per_second: Option<u32>,
+    /// Streams that a client may make us reset in the life of one HTTP/2 connection; with more it is closed [default: 256].
+    #[arg(long, value_name = "COUNT", value_parser = count())]
+    resets_per_connection: Option<u32>,
     /// Memory of the process: with 80 % of it in use, requests are answered with 503 [default: that of its control group].
     #[arg(long, value_name = "MEBIBYTES", value_parser = count())]
     memory_limit: Option<u32>,
@@ -85,6 +105,10 @@ fn count() -> clap::builder::RangedI64ValueParser<u32> {
 
 fn up_to(most: i64) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(HEAD_MIN..=most)
+}
+
+fn window(least: i64) -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(least..=WINDOW_MAX)
 }
 
 impl LimitFlags {
@@ -107,8 +131,19 @@ impl LimitFlags {
             idle_per_endpoint: self.idle_per_endpoint.unwrap_or(defaults.idle_per_endpoint),
             connections: self.connections_per_worker.map(|count| count as usize),
             connections_per_address: self.connections_per_address,
-            streams: self.streams_per_connection.unwrap_or(defaults.streams),
+            http2: self.http2(defaults.http2),
             memory: self.memory_limit.map(|count| u64::from(count) * MEBIBYTE),
+        }
+    }
+
+    fn http2(&self, defaults: Http2Limits) -> Http2Limits {
+        let resets = self.resets_per_connection.map(|count| count as usize);
+        Http2Limits {
+            streams: self.streams_per_connection.unwrap_or(defaults.streams),
+            stream_window: self.stream_window.unwrap_or(defaults.stream_window),
+            connection_window: self.connection_window.unwrap_or(defaults.connection_window),
+            abandoned: self.abandoned_per_second.unwrap_or(defaults.abandoned),
+            resets: resets.unwrap_or(defaults.resets),
         }
     }
 
@@ -246,9 +281,16 @@ mod tests {
             },
         );
         check(
-            "--streams-per-connection 7",
+            "--streams-per-connection 7 --stream-window 2048 --connection-window 65535 --abandoned-per-second 3
+             --resets-per-connection 5",
             Limits {
-                streams: 7,
+                http2: Http2Limits {
+                    streams: 7,
+                    stream_window: 2_048,
+                    connection_window: 65_535,
+                    abandoned: 3,
+                    resets: 5,
+                },
                 ..defaults
             },
         );
@@ -261,6 +303,10 @@ mod tests {
             "--keep-alive 86401",
             "--connections-per-worker 0",
             "--streams-per-connection -1",
+            "--stream-window 0",
+            "--connection-window 65534",
+            "--connection-window 2147483647",
+            "--abandoned-per-second 0",
             "--head-bytes 0",
             "--target-bytes 65535",
             "--memory-limit 0",
@@ -295,7 +341,11 @@ mod tests {
             limits.upstream_idle.as_secs(),
             limits.idle_per_endpoint as u64,
             CONNECTIONS as u64,
-            limits.streams.into(),
+            limits.http2.streams.into(),
+            limits.http2.stream_window.into(),
+            limits.http2.connection_window.into(),
+            limits.http2.abandoned.into(),
+            limits.http2.resets as u64,
         ];
         assert_eq!(said, defaults);
     }

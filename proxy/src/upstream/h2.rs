@@ -23,6 +23,8 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one request kept until the upstream takes them.
 const SEND_BUFFER: usize = 64 * 1024;
+/// Streams reset for the upstream's faults in a connection's life, as of clients (MadeYouReset, CVE-2025-8671).
+const LOCAL_RESETS_MAX: usize = 256;
 /// A response head's size in bytes (RFC 9113, section 6.5.2).
 const HEAD_BYTES_MAX: u32 = 32 * 1024;
 
@@ -91,6 +93,7 @@ pub(crate) async fn begin(stream: Stream) -> hyper::Result<Sender> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(HEAD_BYTES_MAX)
+        .max_local_error_reset_streams(LOCAL_RESETS_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_while_idle(true)
         .keep_alive_timeout(PING_TIMEOUT)

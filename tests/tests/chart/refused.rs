@@ -31,6 +31,12 @@ fn values_that_cannot_work_are_refused_with_their_name() {
         "/proxy/service/type",
     );
     check(&helm, &["proxy.trusted[0]=everybody"], "/proxy/trusted/0");
+    check(&helm, &["proxy.limits.head-time=5"], "head-time");
+    check(
+        &helm,
+        &["proxy.limits.head-timeout=soon"],
+        "/proxy/limits/head-timeout",
+    );
     check(&helm, &["proxy.preStopSeconds=-1"], "/proxy/preStopSeconds");
     check(&helm, &["watch.secrets[0].names[0]=tls"], "namespace");
     check(

@@ -2,9 +2,12 @@
 
 use crate::golden;
 use crate::helm;
+use crate::objects::texts;
+use haldane_tests::program;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 /// Where the table stands in the README.
 const BEGIN: &str = "<!-- values: begin -->\n";
@@ -146,4 +149,29 @@ fn the_readmes_table_is_that_of_the_values() -> anyhow::Result<()> {
         "charts/haldane/README.md",
         &format!("{before}{BEGIN}{table}{END}{after}"),
     )
+}
+
+/// The flags that a program's help has under a heading.
+fn flags_of<'h>(help: &'h str, heading: &str) -> BTreeSet<&'h str> {
+    let (_, section) = help.split_once(heading).expect("the heading is there");
+    let lines = section
+        .lines()
+        .skip(1)
+        .take_while(|line| line.is_empty() || line.starts_with(' '));
+    let names = lines.filter_map(|line| line.trim_start().strip_prefix("--"));
+    names.filter_map(|name| name.split(' ').next()).collect()
+}
+
+#[test]
+fn every_limit_that_the_proxy_takes_can_be_set() -> anyhow::Result<()> {
+    let help = Command::new(program::haldane())
+        .args(["serve", "--help"])
+        .output()?;
+    let help = String::from_utf8(help.stdout)?;
+    let schema = fs::read_to_string(helm::chart().join("values.schema.json"))?;
+    let schema: Value = serde_json::from_str(&schema)?;
+    let names = &schema["properties"]["proxy"]["properties"]["limits"]["propertyNames"]["enum"];
+    let names: BTreeSet<&str> = texts(names).collect();
+    assert_eq!(flags_of(&help, "\nLimits:"), names);
+    Ok(())
 }

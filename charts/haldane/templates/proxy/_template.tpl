@@ -113,6 +113,9 @@ spec:
 {{- if not $proxy.nginxMetrics }}
 - --nginx-metrics=false
 {{- end }}
+{{- range $flag, $most := $proxy.limits }}
+- --{{ $flag }}={{ int64 $most }}
+{{- end }}
 {{- end -}}
 
 {{- define "haldane.proxy.ports" -}}
