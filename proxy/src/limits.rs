@@ -69,9 +69,12 @@ impl Default for Http2Limits {
         Self {
             // RFC 9113, section 6.5.2 recommends no less than 100.
             streams: 100,
-            // Envoy's advice for the edge: 10 Mbit/s on a stream from 50 ms away, and 1 MiB at most for whoever opens many.
+            // Envoy's advice for the edge: 10 Mbit/s on a stream from 50 ms away.
             stream_window: 64 * 1024,
-            connection_window: 1024 * 1024,
+            // Half of it is what h2 lets small frames that nobody has read yet cost, 256 bytes each, before it ends the
+            // connection: a stream's window full of gRPC's smallest messages, of 5 bytes, must not do so. More than 100
+            // streams' windows together cannot be used of it.
+            connection_window: 8 * 1024 * 1024,
             // Each has cost an upstream something (Rapid Reset, CVE-2023-44487).
             abandoned: 100,
             // Each is a fault of the client (MadeYouReset, CVE-2025-8671).

@@ -80,7 +80,7 @@ pub(super) struct LimitFlags {
     /// Bytes that a client may send ahead of us on one HTTP/2 stream [default: 65536].
     #[arg(long, value_name = "BYTES", value_parser = window(STREAM_WINDOW_MIN))]
     stream_window: Option<u32>,
-    /// Bytes that a client may send ahead of us on all streams of one HTTP/2 connection [default: 1048576].
+    /// Bytes that a client may send ahead of us on all streams of one HTTP/2 connection [default: 8388608].
     #[arg(long, value_name = "BYTES", value_parser = window(CONNECTION_WINDOW_MIN))]
     connection_window: Option<u32>,
     /// Requests that a client may take back within a second on one HTTP/2 connection, or as many as it may have open if

@@ -17,10 +17,12 @@ use std::time::Duration;
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often an otherwise silent connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// Bytes one response may send ahead of its reader, and all of a connection together.
+/// Bytes one response may send ahead of its reader.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// See [`STREAM_WINDOW`].
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes all responses of a connection may send ahead of their readers: more than those of 200 streams, for clients that
+/// read nothing must not hold up others' answers. Half of it is what h2 lets small frames that nobody has read cost, 256
+/// bytes each, before it ends the connection.
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// Bytes of one request kept until the upstream takes them.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams reset for the upstream's faults in a connection's life, as of clients (MadeYouReset, CVE-2025-8671).

@@ -3,7 +3,8 @@
 
 use crate::played::Played;
 use haldane_tests::frames::{
-    DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, RST_STREAM, block,
+    DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, RST_STREAM,
+    block,
 };
 
 /// Codes of RST_STREAM and GOAWAY (RFC 9113, section 7).
@@ -115,6 +116,35 @@ async fn a_call_that_is_cut_has_no_end() -> anyhow::Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_messages_that_wait_for_one_client_end_no_other_call() -> anyhow::Result<()> {
+    /// As many as fit into a stream's window.
+    const MESSAGES: usize = 6_000;
+    let played = Played::h2(&[]).await?;
+    let mut deaf = Frames::with(played.serve.http, &[(INITIAL_WINDOW_SIZE, 0)]).await?;
+    send(&mut deaf, &[headers(1, END_STREAM, &CALL)]).await;
+    let mut backend = Frames::serving(played.stream().await?).await?;
+    let stream = next(&mut backend, HEADERS).await?.stream;
+    let mut answer = vec![headers(stream, 0, &GOOD)];
+    answer.resize(1 + MESSAGES, Frame::new(DATA, 0, stream, MESSAGE));
+    send(&mut backend, &answer).await;
+    next(&mut deaf, HEADERS).await?;
+
+    let mut other = Frames::to(played.serve.http).await?;
+    send(&mut other, &[headers(1, END_STREAM, &CALL)]).await;
+    let stream = next(&mut backend, HEADERS).await?.stream;
+    let answer = [
+        headers(stream, 0, &GOOD),
+        Frame::new(DATA, 0, stream, MESSAGE),
+        headers(stream, END_STREAM, &TRAILERS),
+    ];
+    send(&mut backend, &answer).await;
+    next(&mut other, DATA).await?;
+    let trailers = next(&mut other, HEADERS).await?;
+    assert_ne!(trailers.flags & END_STREAM, 0);
     Ok(())
 }
 

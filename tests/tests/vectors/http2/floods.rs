@@ -1,9 +1,8 @@
 //! Floods that each cost a server much and a client little: the connection ends, and upstreams saw little of it.
 
-use super::messages::GET;
-use super::messages::HOST;
 use super::messages::Verdict::{Forward, Refuse};
-use super::{fault, headers};
+use super::messages::{GET, HOST, POST};
+use super::{fault, headers, outcome};
 use crate::Bench;
 use haldane_tests::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, PRIORITY,
@@ -128,5 +127,49 @@ async fn small_fields_are_counted_crumbs_as_one() -> anyhow::Result<()> {
     assert_eq!(many, None, "101 fields");
     let crumbs = fault(&bench, &[with("cookie", 300)], Forward("GET /", HOST)).await?;
     assert_eq!(crumbs, None, "300 crumbs");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_too_many_is_refused_and_the_others_are_served() -> anyhow::Result<()> {
+    const MOST: u32 = 100;
+    const REFUSED_STREAM: u32 = 7;
+    let bench = Bench::set().await?;
+    let mut client = Frames::to(bench.serve.http).await?;
+    for number in 0..=MOST {
+        let head = block(POST.iter().copied());
+        let head = Frame::new(HEADERS, END_HEADERS, stream(number), head);
+        client.send(&head.bytes()).await;
+    }
+    let refused = client.until(RST_STREAM).await?;
+    assert_eq!(refused.stream, stream(MOST));
+    assert_eq!(refused.code(), Some(REFUSED_STREAM));
+    for number in 0..MOST {
+        let end = Frame::new(DATA, END_STREAM, stream(number), []);
+        client.send(&end.bytes()).await;
+    }
+    let mut answered = 0;
+    while answered < MOST {
+        answered += u32::from(client.until(HEADERS).await?.payload.first() == Some(&0x88));
+    }
+    Ok(())
+}
+
+/// They are few bytes a frame, as in an attack, and no attack.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_may_have_many_small_messages() -> anyhow::Result<()> {
+    /// A stream's window full of the smallest that gRPC has.
+    const MESSAGES: usize = 13_000;
+    let bench = Bench::set().await?;
+    let mut client = Frames::to(bench.serve.http).await?;
+    client.send(&headers(0, POST.iter().copied()).bytes()).await;
+    let messages = Frame::new(DATA, 0, 1, [0; 5]).bytes().repeat(MESSAGES);
+    client.send(&messages).await;
+    client
+        .send(&Frame::new(DATA, END_STREAM, 1, []).bytes())
+        .await;
+    assert_eq!(outcome(&mut client, 1).await?, Some(0x88));
+    let recorded = bench.probe().await?;
+    assert_eq!(recorded.requests[0].body.len(), 5 * MESSAGES);
     Ok(())
 }
