@@ -3,7 +3,7 @@
 //! Escapes of unreserved characters are decoded (RFC 3986 section 6.2.2.2 calls both spellings
 //! equivalent), and everything else stays as it came: `//`, `%2f`, `;`, upper and lower case.
 //! Refused are a dot segment however it is written, also where a backend might see one after
-//! decoding `%2f` or `%5c` or cutting off `;parameters`; a backslash; a broken escape and `%00`;
+//! decoding `%2f` or `%5c` or cutting off `;parameters`, be it `%3b`; a backslash; a broken escape and `%00`;
 //! every byte that RFC 3986 does not allow in a path.
 
 use super::Refusal;
@@ -113,7 +113,9 @@ fn begins_segment(before: &str) -> bool {
 
 /// Whether the segment ends where `after` begins; some servers cut off what follows a `;`.
 fn ends_segment(after: &str) -> bool {
-    after.is_empty() || after.starts_with(['/', ';']) || is_separator(after.get(..3))
+    let escape = after.get(..3);
+    let begins_parameters = escape.is_some_and(|escape| escape.eq_ignore_ascii_case("%3b"));
+    after.is_empty() || after.starts_with(['/', ';']) || begins_parameters || is_separator(escape)
 }
 
 fn is_separator(escape: Option<&str>) -> bool {

@@ -170,6 +170,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("path with a parameter", b"GET /admin;x HTTP/1.1\r\nHost: a\r\n\r\n", Forward("GET /admin;x", "")),
     row("path in capitals", b"GET /ADMIN HTTP/1.1\r\nHost: a\r\n\r\n", Forward("GET /ADMIN", "")),
     row("path with dots and a parameter", b"GET /a/..;/admin HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
+    row("path with dots and an escaped parameter", b"GET /a/..%3b/admin HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("path with escaped letter", b"GET /%61dmin HTTP/1.1\r\nHost: a\r\n\r\n", Forward("GET /admin", "")),
     row("path with escaped NUL", b"GET /a%00 HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     // Upgrade and Expect: RFC 9110 sections 7.8 and 10.1.1.
