@@ -110,6 +110,17 @@ fn string(block: &mut Vec<u8>, text: &[u8]) {
     block.extend_from_slice(text);
 }
 
+/// What a client begins with: the preface, and these settings.
+pub fn opening(settings: &[(u16, u32)]) -> Vec<u8> {
+    let setting = |(name, value): &(u16, u32)| {
+        let (name, value) = (name.to_be_bytes(), value.to_be_bytes());
+        name.into_iter().chain(value)
+    };
+    let settings: Vec<u8> = settings.iter().flat_map(setting).collect();
+    let settings = Frame::new(SETTINGS, 0, 0, settings);
+    [PREFACE.to_vec(), settings.bytes()].concat()
+}
+
 /// A connection over which frames are sent.
 pub struct Frames {
     stream: TcpStream,
@@ -134,15 +145,7 @@ impl Frames {
             stream: connect(address).await?,
             unread: Vec::new(),
         };
-        let setting = |(name, value): &(u16, u32)| {
-            let (name, value) = (name.to_be_bytes(), value.to_be_bytes());
-            name.into_iter().chain(value)
-        };
-        let settings: Vec<u8> = settings.iter().flat_map(setting).collect();
-        let settings = Frame::new(SETTINGS, 0, 0, settings);
-        frames
-            .send(&[PREFACE.to_vec(), settings.bytes()].concat())
-            .await;
+        frames.send(&opening(settings)).await;
         Ok(frames)
     }
 

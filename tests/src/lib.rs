@@ -24,6 +24,7 @@ pub mod scale;
 pub mod serve;
 pub mod shop;
 pub mod tls;
+pub mod usage;
 pub mod websocket;
 
 use anyhow::Context as _;

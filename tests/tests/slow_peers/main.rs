@@ -4,15 +4,15 @@
 mod answers;
 mod bodies;
 mod connections;
+mod frames;
 mod heads;
 mod memory;
 
-use anyhow::Context as _;
 use haldane_tests::backend::{Backend, Handler, naming};
 use haldane_tests::client::Client;
 use haldane_tests::manifests::{Manifests, SHOP, ingress, pod, service};
 use haldane_tests::serve::Serve;
-use haldane_tests::within;
+use haldane_tests::{usage, within};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -88,10 +88,7 @@ impl Bench {
 
     /// What the system says about the process's memory, in bytes.
     fn memory(&self, field: &str) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.serve.id()?))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let number = line.and_then(|line| line.trim_start_matches(':').trim().split(' ').next());
-        Ok(number.context("a number")?.parse::<u64>()? << 10)
+        usage::memory(self.serve.id()?, field)
     }
 
     /// How many descriptors the process has open.

@@ -108,6 +108,12 @@ fn long_rows() -> Vec<(&'static str, Vec<u8>, Seen)> {
     ]
 }
 
+/// The bytes of all rows, with their names.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let rows = ROWS.iter().map(|(id, bytes, _)| (*id, bytes.to_vec()));
+    rows.chain(long_rows().into_iter().map(|(id, bytes, _)| (id, bytes)))
+}
+
 /// What of an answer is there: its status, and its body if it has a clean end.
 fn read(answer: &str) -> (u16, Option<String>) {
     let status = answer
@@ -154,14 +160,14 @@ fn holds(seen: Seen, answer: &str) -> bool {
 }
 
 /// A proxy before a backend of a few words.
-struct Bench {
-    scripted: Scripted,
-    serve: Serve,
+pub(crate) struct Bench {
+    pub(crate) scripted: Scripted,
+    pub(crate) serve: Serve,
     _manifests: Manifests,
 }
 
 impl Bench {
-    async fn set() -> anyhow::Result<Self> {
+    pub(crate) async fn set() -> anyhow::Result<Self> {
         let scripted = Scripted::start().await?;
         let manifests = Manifests::of(&[
             service("web", &[]),
@@ -176,7 +182,7 @@ impl Bench {
     }
 
     /// What a request is answered with. A POST is sent once, so that each row is one exchange.
-    async fn answer(&self, method: &str) -> anyhow::Result<String> {
+    pub(crate) async fn answer(&self, method: &str) -> anyhow::Result<String> {
         let mut client = Raw::to(self.serve.http).await?;
         let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         client.write(request.as_bytes(), Pace::Whole).await;

@@ -1,6 +1,6 @@
 //! Exchanges of more than one message: continue, pipelines, half closes, the state of a connection.
 
-use super::Bench;
+use super::{Bench, Verdict};
 use haldane_tests::raw::{Pace, Raw};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,6 +60,22 @@ async fn trailers_do_not_smuggle_fields_of_a_head() -> anyhow::Result<()> {
     );
     assert_eq!(recorded.requests[0].body, b"hello");
     assert_eq!(recorded.requests[0].trailers, []);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_behind_too_many_requests_is_no_request() -> anyhow::Result<()> {
+    let bench = Bench::set().await?;
+    let get = b"GET / HTTP/1.1\r\nHost: limited\r\n\r\n";
+    // The rate, and its burst.
+    for _ in 0..2 {
+        let answer = bench.exchange(get, Pace::Whole).await?;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        bench.probe().await?;
+    }
+    let more = b"POST /x HTTP/1.1\r\nHost: limited\r\nContent-Length: 36\r\n\r\nGET /smug HTTP/1.1\r\nHost: a\r\n\r\n12345";
+    let fault = bench.fault(more, Verdict::Own(503), Pace::Whole).await?;
+    assert_eq!(fault, None);
     Ok(())
 }
 

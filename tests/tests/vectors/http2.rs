@@ -5,7 +5,8 @@ mod messages;
 
 pub(crate) use self::messages::Verdict;
 use self::messages::Verdict::{Forward, Refuse};
-use self::messages::{BODIES, Fields, GET, HEADS, MORE, POST};
+use self::messages::{BODIES, Fields, HEADS, MORE};
+pub(crate) use self::messages::{GET, POST};
 use super::Bench;
 use haldane_tests::frames::{
     DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, RST_STREAM, block,

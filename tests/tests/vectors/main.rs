@@ -4,6 +4,7 @@
 //! written anew in the one canonical form. Each row is sent in one write, byte by byte, and cut in two: at a few places
 //! that a seed chooses, at every place where `HALDANE_TEST_SCALE` is more than 1.
 
+mod amplification;
 mod answers;
 mod differential;
 mod exchanges;
@@ -174,6 +175,15 @@ fn routes(backend: SocketAddr) -> Vec<Value> {
             "small",
             &[("haldane.dev/proxy-body-size", "8")],
             "small",
+            "web",
+        ),
+        ingress(
+            "limited",
+            &[
+                ("haldane.dev/limit-rpm", "1"),
+                ("haldane.dev/limit-burst-multiplier", "1"),
+            ],
+            "limited",
             "web",
         ),
         service("empty", &[]),

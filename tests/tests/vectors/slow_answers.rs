@@ -1,7 +1,7 @@
 //! Backends that speak when nobody asked, break off, dawdle, or do not listen.
 
 use crate::played::Played;
-use anyhow::Context as _;
+use haldane_tests::usage::memory;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::interval;
@@ -81,12 +81,7 @@ async fn a_body_that_nobody_reads_is_not_kept() -> anyhow::Result<()> {
     const BODY: usize = 256 << 20;
     const KEPT: u64 = 8 << 20;
     let played = Played::start(&[("haldane.dev/proxy-read-timeout", "2")]).await?;
-    let resident = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", played.serve.id()?))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let number = line.and_then(|line| line.trim().split(' ').next());
-        anyhow::Ok(number.context("a number")?.parse::<u64>()? << 10)
-    };
+    let resident = || memory(played.serve.id()?, "VmHWM");
     let before = resident()?;
     let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {BODY}\r\n\r\n");
     let stream = haldane_tests::client::connect(played.serve.http).await?;

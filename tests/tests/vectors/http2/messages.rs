@@ -11,15 +11,15 @@ pub(crate) enum Verdict {
 
 use Verdict::{Forward, Refuse};
 
-pub(super) type Fields = &'static [(&'static str, &'static [u8])];
+pub(crate) type Fields = &'static [(&'static str, &'static [u8])];
 
-pub(super) const GET: Fields = &[
+pub(crate) const GET: Fields = &[
     (":method", b"GET"),
     (":scheme", b"http"),
     (":path", b"/"),
     (":authority", b"a"),
 ];
-pub(super) const POST: Fields = &[
+pub(crate) const POST: Fields = &[
     (":method", b"POST"),
     (":scheme", b"http"),
     (":path", b"/"),
