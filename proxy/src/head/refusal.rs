@@ -20,6 +20,9 @@ pub enum Refusal {
     /// A byte that RFC 3986 does not allow, or a backslash.
     #[error("path holds a byte that is not allowed there")]
     PathByte,
+    /// A byte that is no printable ASCII.
+    #[error("query holds a byte that is not allowed there")]
+    QueryByte,
     /// A `%` without two hexadecimal digits, or `%00`.
     #[error("path holds a broken escape")]
     PathEscape,
@@ -85,6 +88,7 @@ impl Refusal {
             Self::TargetForm => "target_form",
             Self::TargetTooLong => "target_too_long",
             Self::PathByte => "path_byte",
+            Self::QueryByte => "query_byte",
             Self::PathEscape => "path_escape",
             Self::DotSegment => "dot_segment",
             Self::HostMissing => "host_missing",

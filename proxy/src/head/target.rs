@@ -33,13 +33,26 @@ pub(super) fn settle(uri: &mut Uri, method: &Method) -> Result<Option<Named>, Re
             Err(Refusal::TargetForm)
         };
     }
-    if !path.starts_with('/') {
+    // A query alone has `/` for its path, and does not begin with one.
+    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    if !target.starts_with('/') {
         return Err(Refusal::TargetForm);
+    }
+    if !uri.query().is_none_or(is_query) {
+        return Err(Refusal::QueryByte);
     }
     if let Some(canonical) = path::canonical(path)? {
         *uri = with_path(&canonical, uri.query())?;
     }
     Ok(named)
+}
+
+/// Clients leave more unescaped in a query than RFC 3986 allows, and everybody reads it alike; but not bytes that are no
+/// ASCII.
+fn is_query(query: &str) -> bool {
+    // Every byte, without a stop at the first bad one: many are looked at in one step then.
+    let printable = |clean: bool, byte: u8| clean & byte.is_ascii_graphic();
+    query.bytes().fold(true, printable)
 }
 
 fn to_origin_form(uri: &mut Uri) -> Result<Named, Refusal> {

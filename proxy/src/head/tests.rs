@@ -370,6 +370,8 @@ fn the_path_that_is_matched_is_the_path_that_is_forwarded() {
     for path in ["/a\\b", "/a\"b", "/a{b}", "/a}", "/a\u{e9}"] {
         check_path(path, "400 path_byte");
     }
+    check_path("/a?b=\u{e9}", "400 query_byte");
+    check_path("/a?b={c^d`}", "/a?b={c^d`}");
     for path in ["/%", "/%4", "/%zz", "/%6", "/a%", "/%00", "/%+1", "/%2"] {
         check_path(path, "400 path_escape");
     }

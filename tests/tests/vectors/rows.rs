@@ -140,6 +140,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("target with a space", b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target with NUL", b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target with a high byte", b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
+    row("target with a high byte in its query", b"GET /?a=\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
+    row("target of a query alone", b"GET ?a HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target with a fragment", b"GET /x#frag HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),
     row("target star of OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Own(404)),
     row("target star of GET", b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", Refuse),

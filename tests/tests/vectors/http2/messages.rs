@@ -186,6 +186,26 @@ pub(super) const HEADS: &[(&str, Fields, Verdict)] = &[
         Forward("GET /a", HOST),
     ),
     (
+        "path of a query alone",
+        &[
+            (":method", b"GET"),
+            (":scheme", b"http"),
+            (":path", b"?x"),
+            ("host", b"a"),
+        ],
+        Refuse,
+    ),
+    (
+        "query with a high byte",
+        &[
+            (":method", b"GET"),
+            (":scheme", b"http"),
+            (":path", b"/?\xc3\xa9"),
+            (":authority", b"a"),
+        ],
+        Refuse,
+    ),
+    (
         "path missing",
         &[
             (":method", b"GET"),
