@@ -269,7 +269,7 @@ impl Call {
             return Err(Unrouted::by(&local.snapshot));
         };
         let rewrite = found.rule.filters().rewrite();
-        let rewritten = rewrite.map(|rewrite| rewrite.apply(self.parts.uri.path(), found.path));
+        let rewritten = rewrite.map(|rewrite| rewrite.apply(self.parts.uri.path(), found.path()));
         let index = found.index;
         let rule = local.rule(index, &self.worker);
         if rule.sees_told {

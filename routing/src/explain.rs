@@ -159,7 +159,7 @@ impl Considered {
         found: Option<&Found<'_>>,
     ) -> Self {
         let origin = rule.origin();
-        let wins = found.is_some_and(|found| std::ptr::eq(found.path, &alternative.path));
+        let wins = found.is_some_and(|found| std::ptr::eq(found.path(), &alternative.path));
         Self {
             rule: rule.id().to_owned(),
             origin: format!("{}/{}", origin.namespace, origin.name),

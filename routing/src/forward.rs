@@ -34,13 +34,14 @@ pub struct Forward {
     versions: Arc<[Version]>,
     split: Split,
     options: Arc<Options>,
-}
-
-/// All that does not depend on endpoints, and so is shared between tables that differ in nothing else.
-#[derive(Debug)]
-struct Options {
     /// Sticky positions hold within it.
     scope: Box<str>,
+}
+
+/// All that does not depend on endpoints, and so is shared between tables that differ in nothing else, and between rules
+/// that are written alike.
+#[derive(Debug)]
+pub(crate) struct Options {
     forced: Box<[Forced]>,
     sticky: Option<Sticky>,
     on_empty: OnEmpty,
@@ -64,11 +65,13 @@ impl Forward {
         let split = faults.within("versions", |faults| {
             Split::parse(&spec.versions, resolver, before, faults)
         });
-        let options = Options::parse(spec, origin, resolver, faults);
+        let parse = || Options::parse(spec, resolver, faults).map(Arc::new);
+        let options = resolver.common.options.get(spec, parse);
         Some(Self {
-            versions: versions?.into(),
+            versions: versions?,
             split: split?,
-            options: Arc::new(options?),
+            options: options?,
+            scope: scope(origin, resolver.rule),
         })
     }
 
@@ -97,9 +100,10 @@ impl Forward {
         let versions = version::parse_all(&spec.versions, resolver, faults);
         let split = Split::parse(&spec.versions, resolver, Some(self), faults);
         Some(Self {
-            versions: versions?.into(),
+            versions: versions?,
             split: split?,
             options: self.options.clone(),
+            scope: self.scope.clone(),
         })
     }
 
@@ -158,12 +162,7 @@ impl Forward {
 }
 
 impl Options {
-    fn parse(
-        spec: &ForwardSpec,
-        origin: &OriginSpec,
-        resolver: &Resolver<'_>,
-        faults: &mut Faults,
-    ) -> Option<Self> {
+    fn parse(spec: &ForwardSpec, resolver: &Resolver<'_>, faults: &mut Faults) -> Option<Self> {
         let forced = Forced::parse_all(&spec.forced, &spec.versions, faults);
         let sticky = faults.option("sticky", spec.sticky.as_ref(), Sticky::parse);
         let mirrors = Mirror::parse_all(&spec.mirrors, resolver, faults);
@@ -172,7 +171,6 @@ impl Options {
         let timeouts = faults.within("timeouts", |faults| Timeouts::parse(&spec.timeouts, faults));
         let retry = faults.within("retry", |faults| options::retry(spec.retry, faults));
         Some(Self {
-            scope: scope(origin, resolver.rule),
             forced: forced?,
             sticky: sticky?,
             on_empty: spec.on_empty,

@@ -8,6 +8,7 @@
 
 pub mod address;
 mod backend;
+mod common;
 mod condition;
 mod explain;
 mod fault;

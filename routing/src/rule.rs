@@ -8,7 +8,7 @@ use crate::host::HostMatch;
 use crate::parse;
 use crate::path::PathMatch;
 use crate::redirect::Redirect;
-use crate::spec::{ActionSpec, MatchSpec, OriginSpec, RuleSpec};
+use crate::spec::{ActionSpec, FiltersSpec, MatchSpec, OriginSpec, RuleSpec};
 use http::StatusCode;
 use std::sync::Arc;
 
@@ -149,15 +149,29 @@ impl Rule {
         });
         let filters = faults.within("filters", |faults| {
             let paths = alternatives.iter().flatten().map(|a| &a.path);
-            Filters::parse(&spec.filters, paths, faults)
+            filters(&spec.filters, paths, resolver, faults)
         });
         Some(Self {
             spec: Arc::new(spec.clone()),
             alternatives: alternatives?.into(),
             action: action?,
-            filters: Arc::new(filters?),
+            filters: filters?,
         })
     }
+}
+
+fn filters<'a>(
+    spec: &FiltersSpec,
+    paths: impl Iterator<Item = &'a PathMatch>,
+    resolver: &Resolver<'_>,
+    faults: &mut Faults,
+) -> Option<Arc<Filters>> {
+    let depends_on_paths = spec.rewrite.is_some();
+    let parse = || Filters::parse(spec, paths, faults).map(Arc::new);
+    if depends_on_paths {
+        return parse();
+    }
+    resolver.common.filters.get(spec, parse)
 }
 
 impl Alternative {

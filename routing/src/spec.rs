@@ -102,7 +102,7 @@ impl Default for PathSpec {
 }
 
 /// One condition on a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionSpec {
     /// A header's value; several lines of one name are joined with `, `.
@@ -120,7 +120,7 @@ pub enum ConditionSpec {
 }
 
 /// What a value is held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TestSpec {
     /// Equal byte for byte.
@@ -153,7 +153,7 @@ pub enum ActionSpec {
 }
 
 /// Which version gets a request, and how it is passed on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForwardSpec {
     /// The versions and their shares. The first is the stable one: sticky users leave and return to it.
@@ -177,7 +177,7 @@ pub struct ForwardSpec {
 }
 
 /// A version's name, its share and its endpoints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionSpec {
     /// Such as `1.14` or `canary`; unique inside the rule.
@@ -193,7 +193,7 @@ pub struct VersionSpec {
 }
 
 /// Requests that must go to one version.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForcedSpec {
     /// The version's name.
@@ -203,7 +203,7 @@ pub struct ForcedSpec {
 }
 
 /// How a user is recognised.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StickySpec {
     /// A signed ticket in a cookie of this name.
@@ -213,7 +213,7 @@ pub enum StickySpec {
 }
 
 /// What happens when the chosen version has no endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnEmpty {
     /// The other versions take its share, in proportion.
@@ -224,7 +224,7 @@ pub enum OnEmpty {
 }
 
 /// A copy of some requests to a version; its answers are thrown away.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MirrorSpec {
     /// The name of a [`BackendSpec`].
@@ -234,7 +234,7 @@ pub struct MirrorSpec {
 }
 
 /// How an endpoint is chosen inside a version.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BalanceSpec {
     /// The one with fewer requests in flight of two drawn at random.
@@ -247,7 +247,7 @@ pub enum BalanceSpec {
 }
 
 /// A part of the key of [`BalanceSpec::ConsistentHash`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HashKeySpec {
     /// The client's address.
@@ -269,7 +269,7 @@ pub enum HashKeySpec {
 }
 
 /// A cookie that keeps a client on one endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AffinitySpec {
     /// The cookie's name.
@@ -287,7 +287,7 @@ pub struct AffinitySpec {
 }
 
 /// Time limits of a forwarded request, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutsSpec {
     /// For one connection attempt.
@@ -313,7 +313,7 @@ impl Default for TimeoutsSpec {
 }
 
 /// Second tries of what is provably safe to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrySpec {
     /// Attempts in all; 1 is no retry.
@@ -350,7 +350,7 @@ pub struct RedirectSpec {
 }
 
 /// What happens to a request before it is passed on, and to its response.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FiltersSpec {
     /// The status of the redirect to https of requests that came in clear; `None` is no redirect.
@@ -382,7 +382,7 @@ pub struct FiltersSpec {
 }
 
 /// Limits per client address; above them 503 (as ingress-nginx has it).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateSpec {
     /// Requests a second.
@@ -398,7 +398,7 @@ pub struct RateSpec {
 }
 
 /// Cross-origin resource sharing (Fetch standard, section 3.3).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CorsSpec {
     /// `*`, origins, or origins with one wildcard label such as `https://*.example.com`.
@@ -416,7 +416,7 @@ pub struct CorsSpec {
 }
 
 /// HTTP Basic authentication (RFC 7617).
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BasicAuthSpec {
     /// What the client is told.
@@ -437,7 +437,7 @@ impl std::fmt::Debug for BasicAuthSpec {
 }
 
 /// A subrequest that decides whether a request may pass.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExternalAuthSpec {
     /// Where to ask, `http` or `https`.
@@ -451,7 +451,7 @@ pub struct ExternalAuthSpec {
 }
 
 /// How the path changes; the query is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RewriteSpec {
     /// The whole path becomes this, with `$1` to `$9` from the path's regular expression.
@@ -461,7 +461,7 @@ pub enum RewriteSpec {
 }
 
 /// Changes to headers, in this order: remove, set, add.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeaderEditsSpec {
     /// Names.

@@ -33,8 +33,16 @@ pub struct Found<'t> {
     pub index: RuleIndex,
     /// The rule.
     pub rule: &'t Arc<Rule>,
+    /// The alternative by which it falls under it.
+    pub(crate) at: usize,
+}
+
+impl<'t> Found<'t> {
     /// The path pattern that matched, for rewrites.
-    pub path: &'t PathMatch,
+    #[must_use]
+    pub fn path(&self) -> &'t PathMatch {
+        &self.rule.alternatives()[self.at].path
+    }
 }
 
 impl Table {

@@ -87,7 +87,7 @@ impl Forward {
             Call::Forced(version, _) => self.served(version, By::Match),
             Call::Sticky(version) => self.served(version, By::Sticky),
             Call::Split => {
-                let (_, version) = self.split.all.schedule.next();
+                let version = self.split.next();
                 let mut choice = self.served(version, By::Split)?;
                 choice.set_ticket = self.ticket(version, key, random);
                 Ok(choice)
@@ -109,7 +109,7 @@ impl Forward {
     }
 
     fn position(&self, request: &RequestView<'_>, key: &TicketKey) -> Option<u32> {
-        let scope = &self.options.scope;
+        let scope = &self.scope;
         match self.sticky()? {
             Sticky::Cookie(name) => key.verify(scope, request.cookie(name)?),
             Sticky::Header(name) => Some(ticket::position_of(scope, &request.header(name)?)),
@@ -127,7 +127,7 @@ impl Forward {
             return None;
         };
         let position = self.split.all.line.point_of(version, random())?;
-        Some(key.issue(&self.options.scope, position))
+        Some(key.issue(&self.scope, position))
     }
 
     /// The version itself or, where it has no endpoint, whoever takes its place.

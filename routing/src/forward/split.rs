@@ -3,7 +3,7 @@
 use super::{Forward, Resolver};
 use crate::fault::{FaultReason, Faults};
 use crate::forward::line::Line;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, VersionIndex};
 use crate::spec::VersionSpec;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -15,6 +15,8 @@ pub(super) struct Split {
     pub(super) all: Arc<Shares>,
     /// By the same weights, but 0 for versions that others stand in for; `None` where nobody is left.
     pub(super) live: Option<Arc<Shares>>,
+    /// The version that gets all that is split, where one alone has a share: then nothing is counted.
+    only: Option<VersionIndex>,
     /// Whether a version with a share has a ready endpoint. Then nobody else's terminating ones are asked: they may be
     /// gone the next moment.
     pub(super) any_ready: bool,
@@ -58,6 +60,7 @@ impl Split {
         if specs.iter().all(stands) {
             return Some(Self {
                 live: Some(all.clone()),
+                only: only(&all.weights),
                 all,
                 any_ready,
             });
@@ -71,11 +74,24 @@ impl Split {
         // With all weights zero, nobody is left; no other error is possible, as fewer versions have no longer a period.
         let live = old.or_else(|| Shares::new(specs, &live, !seed).ok().map(Arc::new));
         Some(Self {
+            only: only(&all.weights),
             all,
             live,
             any_ready,
         })
     }
+
+    /// The version that the next request goes to.
+    pub(super) fn next(&self) -> VersionIndex {
+        self.only.unwrap_or_else(|| self.all.schedule.next().1)
+    }
+}
+
+/// The one version that has a weight, if no other has.
+fn only(weights: &[u64]) -> Option<VersionIndex> {
+    let mut weighty = (0..weights.len()).filter(|at| weights[*at] > 0);
+    let first = weighty.next().and_then(VersionIndex::new);
+    first.filter(|_| weighty.next().is_none())
 }
 
 /// Every rule draws its own schedule: rules with equal weights must not move in step.

@@ -1,6 +1,7 @@
 //! Versions, and how the names of backends become places in a table.
 
 use crate::backend::Backend;
+use crate::common::Common;
 use crate::fault::{FaultReason, Faults, unique};
 use crate::index::BackendIndex;
 use crate::schedule::VERSIONS_MAX;
@@ -74,6 +75,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) rule: &'a str,
     /// What schedules are drawn from.
     pub(crate) seed: u64,
+    /// What rules share.
+    pub(crate) common: &'a Common,
 }
 
 impl Resolver<'_> {
@@ -113,6 +116,15 @@ impl Resolver<'_> {
 }
 
 pub(super) fn parse_all(
+    specs: &[VersionSpec],
+    resolver: &Resolver<'_>,
+    faults: &mut Faults,
+) -> Option<Arc<[Version]>> {
+    let parse = || parse_each(specs, resolver, faults).map(Arc::from);
+    resolver.common.versions.get(specs, parse)
+}
+
+fn parse_each(
     specs: &[VersionSpec],
     resolver: &Resolver<'_>,
     faults: &mut Faults,

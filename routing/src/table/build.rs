@@ -4,6 +4,7 @@ use super::hosts::Hosts;
 use super::paths::Candidate;
 use super::{Table, uses_country};
 use crate::backend::Backend;
+use crate::common::Common;
 use crate::fault::{Fault, Faults, unique};
 use crate::forward::Resolver;
 use crate::index::{BackendIndex, RuleIndex};
@@ -112,13 +113,14 @@ fn rules(
 ) -> Option<Vec<Arc<Rule>>> {
     let old = previous.rules.iter().map(|rule| (rule.id(), rule));
     let old: HashMap<&str, &Arc<Rule>> = old.collect();
-    let mut seen = HashSet::new();
+    let (mut seen, common) = (HashSet::new(), Common::default());
     faults.each("rules", specs, RULES_MAX, |spec, faults| {
         faults.named(&spec.id, |faults| {
             let resolver = Resolver {
                 backends,
                 rule: &spec.id,
                 seed,
+                common: &common,
             };
             let unique = faults.check("id", unique(&spec.id, &mut seen));
             let before = old.get(&*spec.id).copied();

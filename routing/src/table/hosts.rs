@@ -1,7 +1,7 @@
 //! Look-up by host: exact names and wildcard suffixes by hash, from the most specific to the least.
 
 use super::Found;
-use super::paths::{Candidate, Paths};
+use super::paths::{Candidate, Paths, Trees};
 use crate::host::HostMatch;
 use crate::request::RequestView;
 use crate::rule::Rule;
@@ -29,11 +29,21 @@ struct Wildcard {
 impl Hosts {
     /// `candidates` come by precedence, the first first.
     pub(super) fn new<'r>(candidates: impl Iterator<Item = Candidate<'r>>) -> Self {
-        let mut hosts = Self::default();
+        let mut by_host = HashMap::<&HostMatch, Vec<Candidate<'r>>>::default();
         for candidate in candidates {
-            hosts.of(&candidate.alternative().host).insert(&candidate);
+            let of_host = by_host.entry(&candidate.alternative().host).or_default();
+            of_host.push(candidate);
+        }
+        let (mut hosts, mut trees) = (Self::default(), Trees::default());
+        for (host, candidates) in by_host {
+            *hosts.of(host) = Paths::new(&candidates, &mut trees);
         }
         hosts
+    }
+
+    #[cfg(test)]
+    pub(super) fn exact(&self) -> impl Iterator<Item = &Paths> {
+        self.exact.values()
     }
 
     fn of(&mut self, host: &HostMatch) -> &mut Paths {

@@ -1,121 +1,80 @@
-//! Look-up by path inside one host: a tree of path elements, then regular expressions.
+//! Look-up by path inside one host: where a path leads, and which rule stands there.
 //!
-//! Candidates are put in by precedence, so every list here is tried from its front and the first that holds wins.
+//! Hosts of the same paths share one tree, however many hosts there are, so that what is walked is in the cache and a host's
+//! own are only its entries. Candidates are put in by precedence, so every list is tried from its front and the first that
+//! holds wins.
+
+mod tree;
 
 use super::Found;
 use crate::condition::all_hold;
 use crate::index::RuleIndex;
-use crate::path::{PathMatch, elements};
-use crate::pattern;
 use crate::request::RequestView;
 use crate::rule::{Alternative, Rule};
 use foldhash::HashMap;
 use std::sync::Arc;
+use tree::{Place, Tree, Way};
 
-/// How many children are compared one by one: as many comparisons cost about as much as hashing an element.
-const FEW_MAX: usize = 8;
-
-/// An alternative of a rule that is to be put into the tree.
+/// An alternative of a rule that is to be found.
 pub(super) struct Candidate<'r> {
     pub(super) rule: &'r Rule,
     pub(super) index: RuleIndex,
     pub(super) at: usize,
 }
 
+/// The paths of one host.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    tree: Arc<Tree>,
+    /// By the tree's places.
+    entries: Box<[Entry]>,
+}
+
+/// The trees of one table, each made once.
+#[derive(Default)]
+pub(super) struct Trees<'r>(HashMap<Vec<Way<'r>>, Arc<Tree>>);
+
 /// An alternative of a rule, by place.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     rule: RuleIndex,
-    at: u32,
+    at: u16,
+    /// It asks for nothing but host and path, so that nobody needs to look.
+    plain: bool,
 }
 
-/// The paths of one host.
-#[derive(Debug)]
-pub(super) struct Paths {
-    /// The first stands for the empty prefix, from which every path descends.
-    nodes: Vec<Node>,
-    /// The longest expression first.
-    regexes: Vec<Expression>,
-}
-
-/// A path, by its elements.
-#[derive(Debug, Default)]
-struct Node {
-    children: Children,
-    /// For this path only.
-    exact: Vec<Entry>,
-    /// For this path and all below it.
-    prefix: Vec<Entry>,
-    parent: Option<usize>,
-}
-
-/// Where the next element leads.
-#[derive(Debug)]
-enum Children {
-    /// Compared one by one, in no order.
-    Few(Vec<(Box<str>, usize)>),
-    Many(HashMap<Box<str>, usize>),
-}
-
-#[derive(Debug)]
-struct Expression {
-    entry: Entry,
-    /// Every path that matches starts with this text, but for the case of its letters.
-    literal: Box<str>,
-}
-
-impl Candidate<'_> {
-    pub(super) fn alternative(&self) -> &Alternative {
+impl<'r> Candidate<'r> {
+    pub(super) fn alternative(&self) -> &'r Alternative {
         &self.rule.alternatives()[self.at]
     }
 
     fn entry(&self) -> Entry {
-        let at = u32::try_from(self.at).expect("a rule has fewer than 2^32 alternatives");
         Entry {
             rule: self.index,
-            at,
+            at: u16::try_from(self.at).expect("a rule has fewer than 2^16 alternatives"),
+            plain: self.alternative().conditions.is_empty(),
         }
     }
 }
 
-impl Default for Paths {
-    fn default() -> Self {
-        Self {
-            nodes: vec![Node::default()],
-            regexes: Vec::new(),
-        }
+impl<'r> Trees<'r> {
+    fn of(&mut self, ways: Vec<Way<'r>>) -> Arc<Tree> {
+        let new = |ways: &Vec<Way<'r>>| Arc::new(Tree::new(ways));
+        let known = self.0.entry(ways);
+        Arc::clone(known.or_insert_with_key(new))
     }
 }
 
 impl Paths {
-    pub(super) fn insert(&mut self, candidate: &Candidate<'_>) {
-        let entry = candidate.entry();
-        match &candidate.alternative().path {
-            PathMatch::Exact(path) => self.node_of(path).exact.push(entry),
-            PathMatch::Prefix(prefix) => self.node_of(prefix).prefix.push(entry),
-            PathMatch::Regex(regex) => {
-                let literal = pattern::literal_prefix(pattern::path_pattern(regex));
-                self.regexes.push(Expression { entry, literal });
-            }
+    /// `candidates` come by precedence, the first first.
+    pub(super) fn new<'r>(candidates: &[Candidate<'r>], trees: &mut Trees<'r>) -> Self {
+        let ways = candidates
+            .iter()
+            .map(|one| Way::of(&one.alternative().path));
+        Self {
+            tree: trees.of(ways.collect()),
+            entries: candidates.iter().map(Candidate::entry).collect(),
         }
-    }
-
-    fn node_of(&mut self, path: &str) -> &mut Node {
-        let node = elements(path).fold(0, |node, element| self.child(node, element));
-        &mut self.nodes[node]
-    }
-
-    fn child(&mut self, parent: usize, element: &str) -> usize {
-        if let Some(child) = self.nodes[parent].children.find(element) {
-            return child;
-        }
-        let child = self.nodes.len();
-        self.nodes[parent].children.insert(element, child);
-        self.nodes.push(Node {
-            parent: Some(parent),
-            ..Node::default()
-        });
-        child
     }
 
     pub(super) fn find<'t>(
@@ -123,113 +82,59 @@ impl Paths {
         rules: &'t [Arc<Rule>],
         request: &RequestView<'_>,
     ) -> Option<Found<'t>> {
-        self.find_in_tree(rules, request)
-            .or_else(|| self.find_regex(rules, request))
-    }
-
-    /// Descends as far as the tree knows the path, then looks back up for prefixes.
-    fn find_in_tree<'t>(
-        &self,
-        rules: &'t [Arc<Rule>],
-        request: &RequestView<'_>,
-    ) -> Option<Found<'t>> {
-        if !request.path.starts_with('/') {
-            return None;
-        }
-        let mut deepest = &self.nodes[0];
-        let mut left = elements(request.path);
-        let whole = loop {
-            let Some(element) = left.next() else {
-                break true;
-            };
-            let Some(child) = deepest.children.find(element) else {
-                break false;
-            };
-            deepest = &self.nodes[child];
-        };
-        let exact = whole
-            .then(|| first(&deepest.exact, rules, request))
-            .flatten();
-        exact.or_else(|| {
-            let mut upwards =
-                std::iter::successors(Some(deepest), |node| Some(&self.nodes[node.parent?]));
-            upwards.find_map(|node| first(&node.prefix, rules, request))
+        let found = |place: Place| self.entries[place.index()].found(rules, request);
+        self.tree.find(request.path, found).or_else(|| {
+            let mut likely = self.tree.likely(request.path).filter_map(found);
+            likely.find(|found| found.path().matches(request.path))
         })
     }
-
-    fn find_regex<'t>(
-        &self,
-        rules: &'t [Arc<Rule>],
-        request: &RequestView<'_>,
-    ) -> Option<Found<'t>> {
-        let likely = self
-            .regexes
-            .iter()
-            .filter(|regex| regex.may_match(request.path));
-        let mut found = likely.filter_map(|regex| regex.entry.found(rules, request));
-        found.find(|found| found.path.matches(request.path))
-    }
-}
-
-impl Default for Children {
-    fn default() -> Self {
-        Self::Few(Vec::new())
-    }
-}
-
-impl Children {
-    fn find(&self, element: &str) -> Option<usize> {
-        match self {
-            Self::Few(few) => {
-                let mut few = few.iter();
-                few.find_map(|(known, child)| (**known == *element).then_some(*child))
-            }
-            Self::Many(many) => many.get(element).copied(),
-        }
-    }
-
-    /// The element must not be known.
-    fn insert(&mut self, element: &str, child: usize) {
-        match self {
-            Self::Few(few) if few.len() < FEW_MAX => few.push((element.into(), child)),
-            Self::Few(few) => {
-                let known = few.drain(..);
-                *self = Self::Many(known.chain([(element.into(), child)]).collect());
-            }
-            Self::Many(many) => {
-                many.insert(element.into(), child);
-            }
-        }
-    }
-}
-
-impl Expression {
-    /// A path beyond ASCII may start with a letter whose other case is ASCII, and is left to the expression.
-    fn may_match(&self, path: &str) -> bool {
-        match path.as_bytes().get(..self.literal.len()) {
-            Some(start) => start.eq_ignore_ascii_case(self.literal.as_bytes()) || !path.is_ascii(),
-            None => !path.is_ascii(),
-        }
-    }
-}
-
-fn first<'t>(
-    entries: &[Entry],
-    rules: &'t [Arc<Rule>],
-    request: &RequestView<'_>,
-) -> Option<Found<'t>> {
-    entries.iter().find_map(|entry| entry.found(rules, request))
 }
 
 impl Entry {
     /// The rule, where its conditions hold; host and path are not looked at.
     fn found<'t>(self, rules: &'t [Arc<Rule>], request: &RequestView<'_>) -> Option<Found<'t>> {
-        let rule = &rules[self.rule.index()];
-        let alternative = &rule.alternatives()[self.at as usize];
-        all_hold(&alternative.conditions, request).then_some(Found {
+        let (rule, at) = (&rules[self.rule.index()], usize::from(self.at));
+        let holds = self.plain || all_hold(&rule.alternatives()[at].conditions, request);
+        holds.then_some(Found {
             index: self.rule,
             rule,
-            path: &alternative.path,
+            at,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Table;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    /// How many trees the hosts of these rules have, each a host and a path.
+    #[track_caller]
+    fn check(rules: &[(&str, &str)], trees: usize) {
+        let spec = |(at, (host, path)): (usize, &(&str, &str))| {
+            serde_json::json!({
+                "id": at.to_string(), "origin": {},
+                "matches": [{"host": {"exact": host}, "path": {"prefix": path}}],
+                "action": {"respond": {"status": 200, "body": ""}},
+            })
+        };
+        let rules: Vec<_> = rules.iter().enumerate().map(spec).collect();
+        let spec = serde_json::json!({ "rules": rules });
+        let spec = serde_json::from_value(spec).expect("a table");
+        let table = Table::build(&spec, None, 7).expect("no fault");
+        let seen: BTreeSet<_> = table
+            .hosts
+            .exact()
+            .map(|paths| Arc::as_ptr(&paths.tree))
+            .collect();
+        assert_eq!(seen.len(), trees);
+    }
+
+    #[test]
+    fn hosts_of_the_same_paths_share_a_tree() {
+        check(&[("a", "/x"), ("b", "/x"), ("b", "/y"), ("a", "/y")], 1);
+        check(&[("a", "/x"), ("b", "/y")], 2);
+        check(&[("a", "/x"), ("b", "/x"), ("b", "/y")], 2);
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::choose::forward;
 use crate::support::{Request, build, endpoint, key, rebuild, rule, split};
-use haldane_routing::Table;
-use haldane_routing::spec::{ActionSpec, BackendSpec, TableSpec};
+use haldane_routing::spec::{ActionSpec, BackendSpec, RewriteSpec, RuleSpec, TableSpec};
+use haldane_routing::{Action, Table};
 use std::sync::Arc;
 
 fn versions(table: &Table, count: usize) -> Vec<usize> {
@@ -196,4 +196,54 @@ fn rules_in_another_order_are_found_where_they_are() {
             (id, id)
         );
     }
+}
+
+/// A second rule, for another host and with other settings; whether the two share versions, filters and the rest.
+#[track_caller]
+fn check_shared(change: impl FnOnce(&mut RuleSpec), expected: [bool; 2]) {
+    let mut spec = split("stable=1", |_| ());
+    let mut second = spec.rules[0].clone();
+    second.id = "second".to_owned();
+    second.matches = rule("second", &["second /"]).matches;
+    change(&mut second);
+    spec.rules.push(second);
+    let table = build(&spec);
+    let [one, two] = [0, 1].map(|at| match table.rules()[at].action() {
+        Action::Forward(forward) => (table.rules()[at].filters(), forward),
+        other => panic!("{other:?} is no forward"),
+    });
+    let shared = [
+        std::ptr::eq(one.0, two.0),
+        std::ptr::eq(one.1.versions(), two.1.versions())
+            && std::ptr::eq(one.1.timeouts(), two.1.timeouts()),
+    ];
+    assert_eq!(shared, expected);
+}
+
+#[test]
+fn rules_that_are_written_alike_share_what_was_parsed() {
+    check_shared(|_| (), [true, true]);
+    check_shared(
+        |rule| rule.origin.service = "other".to_owned(),
+        [true, true],
+    );
+    check_shared(|rule| rule.filters.buffer_request = true, [false, true]);
+    let waits = |rule: &mut RuleSpec| match &mut rule.action {
+        ActionSpec::Forward(forward) => forward.timeouts.connect_ms = 7,
+        other => panic!("{other:?} is no forward"),
+    };
+    check_shared(waits, [true, false]);
+}
+
+#[test]
+fn what_hangs_on_a_rule_s_paths_is_not_taken_from_another() {
+    let mut spec = split("stable=1", |_| ());
+    spec.rules[0].matches = rule("", &["h ~/(.*)"]).matches;
+    spec.rules[0].filters.rewrite = Some(RewriteSpec::Path("/$1".to_owned()));
+    build(&spec);
+    let mut second = spec.rules[0].clone();
+    second.id = "second".to_owned();
+    second.matches = rule("", &["second /"]).matches;
+    spec.rules.push(second);
+    assert!(Table::build(&spec, None, 7).is_err(), "it has no group");
 }

@@ -251,7 +251,7 @@ fn the_path_that_matched_is_told() {
     ] {
         let request = Request::parse(request);
         let found = table.find(&request.view()).expect("the rule matches");
-        assert_eq!(found.path.to_string(), path);
+        assert_eq!(found.path().to_string(), path);
     }
 }
 
