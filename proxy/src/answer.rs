@@ -342,15 +342,10 @@ impl Call {
         mut answer: Response<Answer>,
         passed: Passed,
     ) -> Response<Body> {
-        let series = routed.rule.series(
-            None,
-            By::Split,
-            &self.worker.shared.metrics,
-            self.worker.index,
-        );
+        let series = routed.rule.series(None, By::Split, &self.worker);
         let mut record = Record::begin(&self.worker, series, self.begun);
         record.counted = passed.counted;
-        record.log_request(self, routed.rule.rule().id(), "", "none");
+        record.log_request(self, routed.rule.rule(), None, "none");
         gate::after(&routed.rule, passed.marks, answer.headers_mut());
         recorded(answer, record)
     }

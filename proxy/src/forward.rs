@@ -46,20 +46,11 @@ pub(crate) async fn forward(
         |empty| (empty.drawn, empty.by),
         |choice| (choice.drawn, choice.by),
     );
-    let series = routed.rule.series(
-        Some(drawn),
-        by,
-        &call.worker.shared.metrics,
-        call.worker.index,
-    );
+    let series = routed.rule.series(Some(drawn), by, &call.worker);
     let mut record = Record::begin(&call.worker, series, call.begun);
     record.counted = passed.counted;
-    record.log_request(
-        call,
-        routed.rule.rule().id(),
-        forward.versions()[drawn.index()].name(),
-        by.as_str(),
-    );
+    let version = &forward.versions()[drawn.index()];
+    record.log_request(call, routed.rule.rule(), Some(version), by.as_str());
     let upgrade = call.take_upgrade();
     let deadline = deadline(call, forward);
     let replied = match choice {
@@ -229,9 +220,8 @@ impl Route<'_> {
             Followed::Stayed => {}
             Followed::Nowhere => return Err(ErrorClass::NoEndpoint),
             Followed::Moved => {
-                let (metrics, worker) = (&self.worker.shared.metrics, self.worker.index);
                 let drawn = Some(self.choice.drawn);
-                let series = self.rule.series(drawn, By::Failover, metrics, worker);
+                let series = self.rule.series(drawn, By::Failover, self.worker);
                 record.moves_to(series, By::Failover.as_str());
             }
         }

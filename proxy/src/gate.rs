@@ -15,7 +15,7 @@ use crate::snapshot::LocalRule;
 use crate::worker::Worker;
 use bytes::{Bytes, BytesMut};
 use haldane_routing::filters::ExternalAuth;
-use haldane_routing::spec::BasicAuthSpec;
+use haldane_routing::spec::{BasicAuthSpec, OriginSpec, RateSpec};
 use haldane_routing::{Filters, Rule};
 use http::header::{SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -52,28 +52,33 @@ pub(crate) struct RuleGate {
 }
 
 impl RuleGate {
-    pub(crate) fn new(rule: &Rule, worker: &Worker) -> Self {
-        let (origin, filters) = (rule.origin(), rule.filters());
-        let scope = format!("{}/{}", origin.namespace, origin.name);
+    /// `None` where the rule has no such filter.
+    pub(crate) fn new(rule: &Rule, worker: &Worker) -> Option<Box<Self>> {
+        let filters = rule.filters();
+        let limits = filters.rate().and_then(|spec| limits(spec, rule.origin()));
         let basic = |spec: &BasicAuthSpec| {
             BasicAuth::new(&spec.realm, spec.users.iter().map(String::as_str))
         };
-        Self {
-            limits: filters
-                .rate()
-                .and_then(|spec| RateLimits::new(spec, &scope)),
-            basic_auth: filters.basic_auth().map(basic),
-            auth_service: filters
-                .external_auth()
-                .map(|auth| Service::new(worker, auth)),
-        }
+        let basic_auth = filters.basic_auth().map(basic);
+        let auth = filters.external_auth();
+        let auth_service = auth.map(|auth| Service::new(worker, auth));
+        let any = limits.is_some() || basic_auth.is_some() || auth_service.is_some();
+        any.then(|| {
+            Box::new(Self {
+                limits,
+                basic_auth,
+                auth_service,
+            })
+        })
     }
-}
 
-impl RuleGate {
     fn authenticates(&self) -> bool {
         self.basic_auth.is_some() || self.auth_service.is_some()
     }
+}
+
+fn limits(spec: &RateSpec, origin: &OriginSpec) -> Option<RateLimits> {
+    RateLimits::new(spec, &format!("{}/{}", origin.namespace, origin.name))
 }
 
 /// What became of a request at the gate.
@@ -102,7 +107,8 @@ pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
     if let Some(answer) = turned_away(call, filters) {
         return Verdict::Answer(answer);
     }
-    let counted = match count(call, &routed.rule.gate) {
+    let gate = routed.rule.gate.as_deref();
+    let counted = match count(call, gate) {
         Ok(counted) => counted,
         Err(limited) => {
             return Verdict::Answer(respond::text(
@@ -121,11 +127,11 @@ pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
         }
         passed.marks.cors = Some(cors::Mark::new(cors, &call.parts.headers));
     }
-    if !routed.rule.gate.authenticates() {
+    let Some(gate) = gate.filter(|gate| gate.authenticates()) else {
         return Verdict::Pass(passed);
-    }
+    };
     // On the heap, so that requests without it carry no room for it.
-    match Box::pin(authenticate(call, routed, &mut passed.marks)).await {
+    match Box::pin(authenticate(call, filters, gate, &mut passed.marks)).await {
         Ok(()) => Verdict::Pass(passed),
         Err(answer) => Verdict::Answer(answer),
     }
@@ -150,8 +156,8 @@ fn turned_away(call: &Call, filters: &Filters) -> Option<Response<Answer>> {
     too_large.then(|| respond::status(StatusCode::PAYLOAD_TOO_LARGE))
 }
 
-fn count(call: &Call, gate: &RuleGate) -> Result<Option<InFlight>, Limited> {
-    let Some(limits) = &gate.limits else {
+fn count(call: &Call, gate: Option<&RuleGate>) -> Result<Option<InFlight>, Limited> {
+    let Some(limits) = gate.and_then(|gate| gate.limits.as_ref()) else {
         return Ok(None);
     };
     let clients = &call.worker.shared.filters.clients;
@@ -166,17 +172,14 @@ fn preflight(headers: HeaderMap) -> Response<Answer> {
 
 async fn authenticate(
     call: &mut Call,
-    routed: &Routed,
+    filters: &Filters,
+    gate: &RuleGate,
     marks: &mut Marks,
 ) -> Result<(), Response<Answer>> {
-    let gate = &routed.rule.gate;
     if let Some(basic_auth) = &gate.basic_auth {
         log_in(call, basic_auth).await?;
     }
-    match (
-        routed.rule.rule().filters().external_auth(),
-        &gate.auth_service,
-    ) {
+    match (filters.external_auth(), &gate.auth_service) {
         (Some(auth), Some(service)) => ask(call, auth, service, marks).await,
         _ => Ok(()),
     }

@@ -9,6 +9,7 @@ mod cohort;
 mod collect;
 mod family;
 mod histogram;
+mod key;
 mod nginx;
 mod outcome;
 mod series;
@@ -18,8 +19,9 @@ mod worker;
 pub use code::Code;
 pub use cohort::{ANSWER_MAX, Cohort};
 pub use histogram::HistogramTotals;
+pub use key::{Place, SeriesKey};
 pub use outcome::{ErrorClass, Outcome, Side};
-pub use series::{Place, Series, SeriesKey, SeriesShard, Share, Totals};
+pub use series::{Series, SeriesShard, Share, Totals};
 pub use table::{FORGET_AFTER, SERIES_MAX};
 pub use worker::{Listener, OpenConnection, UpstreamConnection, UpstreamState, WorkerMetrics};
 
@@ -125,8 +127,13 @@ impl Metrics {
     ///
     /// Beyond [`SERIES_MAX`] keys, one series labelled `(other)` takes all that are new.
     #[must_use]
-    pub fn series(&self, key: &SeriesKey, place: &Place) -> Arc<Series> {
-        self.series.series(key, place)
+    pub fn series(&self, key: &SeriesKey<impl AsRef<str>>, place: &Place<'_>) -> Arc<Series> {
+        self.series.series(&key.borrowed(), place)
+    }
+
+    /// Whether it is the one for all that there is no room for.
+    pub(crate) fn is_other(&self, series: &Arc<Series>) -> bool {
+        self.series.is_other(series)
     }
 
     /// The counters that worker `worker` writes. A number beyond the last shares the last.

@@ -8,6 +8,7 @@ use crate::filters::rate::InFlight as Counted;
 use crate::metrics::{Cohort, ErrorClass, Outcome, SeriesShard};
 use crate::worker::Worker;
 use haldane_routing::spec::Address;
+use haldane_routing::{Rule, Version};
 use http::HeaderMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -57,7 +58,13 @@ impl Record {
     }
 
     /// Notes what the access log says of the request, where there is a log.
-    pub(crate) fn log_request(&mut self, call: &Call, rule: &str, version: &str, by: &'static str) {
+    pub(crate) fn log_request(
+        &mut self,
+        call: &Call,
+        rule: &Rule,
+        version: Option<&Version>,
+        by: &'static str,
+    ) {
         if self.worker.shared.access_log.is_none() {
             return;
         }
@@ -72,8 +79,8 @@ impl Record {
             protocol: call.parts.version,
             tls: call.connection.tls,
             user_agent: field("user-agent"),
-            rule: rule.to_owned(),
-            version: version.to_owned(),
+            rule: rule.id().to_owned(),
+            version: version.map_or_else(String::new, |version| version.name().to_owned()),
             by,
             ..Entry::default()
         }));

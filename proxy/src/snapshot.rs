@@ -3,7 +3,7 @@
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::forwarded::is_told;
 use crate::gate::RuleGate;
-use crate::metrics::{Metrics, Place, SeriesKey, SeriesShard, Share};
+use crate::metrics::{Place, SeriesKey, SeriesShard, Share};
 use crate::retry::Budget;
 use crate::tls::{Alpn, CertificateFault, ClientTls, ClientTlsFault};
 use crate::worker::Worker;
@@ -12,7 +12,7 @@ use haldane_routing::{
     Action, Backend, Balance, By, Forward, HashKey, Rule, RuleIndex, Sticky, Table, Version,
     VersionIndex,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -149,15 +149,40 @@ fn enliven(
     })
 }
 
-/// Counters by version and what decided; no version where the rule answers itself. So few that they are looked through.
-type SeriesByChoice = Vec<((Option<VersionIndex>, By), Rc<SeriesShard>)>;
+/// What is counted together: a version, none where the rule answers itself, and what decided on it.
+type Choice = (Option<VersionIndex>, By);
+
+/// A rule's counters by choice. Nearly all rules have one, which needs no room of its own; the others are so few that they
+/// are looked through.
+#[derive(Default)]
+struct SeriesByChoice {
+    first: OnceCell<(Choice, Rc<SeriesShard>)>,
+    others: RefCell<Vec<(Choice, Rc<SeriesShard>)>>,
+}
+
+impl SeriesByChoice {
+    fn find(&self, choice: Choice) -> Option<Rc<SeriesShard>> {
+        let is = |known: &&(Choice, Rc<SeriesShard>)| known.0 == choice;
+        if let Some((_, first)) = self.first.get().filter(is) {
+            return Some(first.clone());
+        }
+        let others = self.others.borrow();
+        others.iter().find(is).map(|(_, known)| known.clone())
+    }
+
+    fn keep(&self, choice: Choice, series: Rc<SeriesShard>) {
+        if let Err(another) = self.first.set((choice, series)) {
+            self.others.borrow_mut().push(another);
+        }
+    }
+}
 
 /// What one worker keeps of a rule: counters, the retry budget, filters that remember.
 pub(crate) struct LocalRule {
     rule: Arc<Rule>,
-    series: RefCell<SeriesByChoice>,
+    series: SeriesByChoice,
     pub(crate) budget: Budget,
-    pub(crate) gate: RuleGate,
+    pub(crate) gate: Option<Box<RuleGate>>,
     /// Whether the rule looks at, or changes, what upstreams are told of a request's way.
     pub(crate) sees_told: bool,
 }
@@ -187,17 +212,23 @@ impl LocalRule {
         &self,
         version: Option<VersionIndex>,
         by: By,
-        metrics: &Metrics,
-        worker: usize,
+        worker: &Worker,
     ) -> Rc<SeriesShard> {
-        let mut series = self.series.borrow_mut();
         let choice = (version, by);
-        if let Some((_, known)) = series.iter().find(|(of, _)| *of == choice) {
-            return known.clone();
+        if let Some(known) = self.series.find(choice) {
+            return known;
         }
+        let metrics = &worker.shared.metrics;
         let counted = metrics.series(&self.key(version, by), &place(&self.rule));
-        let shard = Rc::new(counted.shard(self.share(version), worker));
-        series.push((choice, shard.clone()));
+        let shard = |share| Rc::new(counted.shard(share, worker.index));
+        let shard = if metrics.is_other(&counted) {
+            // One for all, so that rules without number have no more to read for it.
+            let other = worker.other_series.get_or_init(|| shard(Share::default()));
+            other.clone()
+        } else {
+            shard(self.share(version))
+        };
+        self.series.keep(choice, shard.clone());
         shard
     }
 
@@ -212,20 +243,20 @@ impl LocalRule {
         }
     }
 
-    fn key(&self, version: Option<VersionIndex>, by: By) -> SeriesKey {
+    fn key(&self, version: Option<VersionIndex>, by: By) -> SeriesKey<&str> {
         let origin = self.rule.origin();
         let (name, canary) = match (version, self.rule.action()) {
             (Some(version), Action::Forward(forward)) => {
                 let version = &forward.versions()[version.index()];
-                (version.name().to_owned(), version.canary().to_owned())
+                (version.name(), version.canary())
             }
-            _ => (String::new(), String::new()),
+            _ => ("", ""),
         };
         SeriesKey {
-            namespace: origin.namespace.clone(),
-            ingress: origin.name.clone(),
-            rule: self.rule.id().to_owned(),
-            service: origin.service.clone(),
+            namespace: &origin.namespace,
+            ingress: &origin.name,
+            rule: self.rule.id(),
+            service: &origin.service,
             by: if version.is_some() {
                 by.as_str()
             } else {
@@ -238,19 +269,21 @@ impl LocalRule {
 }
 
 /// What a rule asks for first: it has one path, and more hosts than one only by aliases.
-fn place(rule: &Rule) -> Place {
+fn place(rule: &Rule) -> Place<'_> {
     let Some(first) = rule.matches().first() else {
         return Place::default();
     };
     Place {
         host: match &first.host {
-            HostSpec::Any => "_".to_owned(),
-            HostSpec::Exact(name) => name.clone(),
-            HostSpec::OneLabel(suffix) | HostSpec::ManyLabels(suffix) => format!("*.{suffix}"),
+            HostSpec::Any => "_".into(),
+            HostSpec::Exact(name) => name.into(),
+            HostSpec::OneLabel(suffix) | HostSpec::ManyLabels(suffix) => {
+                format!("*.{suffix}").into()
+            }
         },
         path: match &first.path {
-            PathSpec::Exact(path) | PathSpec::Prefix(path) => path.clone(),
-            PathSpec::Regex { pattern, .. } => pattern.clone(),
+            PathSpec::Exact(path) | PathSpec::Prefix(path) => path.into(),
+            PathSpec::Regex { pattern, .. } => pattern.into(),
         },
     }
 }
@@ -302,7 +335,7 @@ impl Local {
                 gate: RuleGate::new(&rule, worker),
                 budget: Budget::new(&rule),
                 sees_told: sees_told(&rule),
-                series: RefCell::default(),
+                series: SeriesByChoice::default(),
                 rule,
             })
         };

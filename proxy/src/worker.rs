@@ -12,7 +12,7 @@ use crate::limits::addresses::Addresses;
 use crate::limits::memory::Memory;
 use crate::limits::{Limits, descriptors};
 use crate::metrics::Listener;
-use crate::metrics::{Metrics, Outcome, WorkerMetrics};
+use crate::metrics::{Metrics, Outcome, SeriesShard, WorkerMetrics};
 use crate::snapshot::{Local, Snapshot};
 use crate::streams::Streams;
 use crate::tls::{Certificates, ClientTls, ServerTls};
@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 use haldane_routing::TicketKey;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -80,6 +80,8 @@ pub(crate) struct Worker {
     pub(crate) waits: Waits,
     pub(crate) rng: RefCell<SmallRng>,
     pub(crate) metrics: WorkerMetrics,
+    /// Where all requests are counted whose rules have no series of their own.
+    pub(crate) other_series: OnceCell<Rc<SeriesShard>>,
     /// Cloned by every copy of a request under way, so that its count tells how many there are.
     pub(crate) mirrors: Rc<()>,
     current: RefCell<Rc<Local>>,
@@ -98,6 +100,7 @@ impl Worker {
             waits: Waits::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             metrics: shared.metrics.worker(index),
+            other_series: OnceCell::new(),
             current: RefCell::new(Local::new(shared.snapshot.load_full())),
             before: RefCell::new(None),
             mirrors: Rc::new(()),

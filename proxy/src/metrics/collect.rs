@@ -4,9 +4,10 @@
 
 use super::cell::Cell;
 use super::family::Family;
+use super::key::SeriesKey;
 use super::nginx;
 use super::outcome::ErrorClass;
-use super::series::{SeriesKey, Totals};
+use super::series::Totals;
 use super::table::SeriesTable;
 use super::worker::{Listener, UpstreamState, WorkerCells, WorkerMetrics};
 use prometheus::core::{Collector, Desc};

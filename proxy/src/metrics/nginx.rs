@@ -157,8 +157,8 @@ mod tests {
             by,
         };
         let place = Place {
-            host: "shop.example.com".to_owned(),
-            path: "/cart".to_owned(),
+            host: "shop.example.com".into(),
+            path: "/cart".into(),
         };
         let shard = metrics.series(&key, &place).shard(Share::default(), 0);
         let cohort = shard.begin();

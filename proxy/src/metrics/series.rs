@@ -19,49 +19,6 @@ const SHARES_MAX: usize = 4;
 /// total that began anew would look like one that had been told already.
 const SHARES_KNOWN_MAX: usize = 128;
 
-/// What a series counts: the labels of every `haldane_request*` metric.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SeriesKey {
-    /// The namespace of the object that the rule came from.
-    pub namespace: String,
-    /// The object's name.
-    pub ingress: String,
-    /// The rule's id.
-    pub rule: String,
-    /// The Service behind the rule; empty where there is none.
-    pub service: String,
-    /// The version assigned; empty where the rule answered by itself.
-    pub version: String,
-    /// What ingress-nginx calls the upstream of the canary Ingress that brought the version; empty for all others.
-    pub canary: String,
-    /// What decided: `match`, `sticky`, `split`, `failover`, or `none` where no version was assigned.
-    pub by: &'static str,
-}
-
-impl SeriesKey {
-    /// The series that takes what has no room of its own.
-    pub(super) fn other() -> Self {
-        Self {
-            namespace: String::new(),
-            ingress: String::new(),
-            rule: "(other)".to_owned(),
-            service: String::new(),
-            version: String::new(),
-            canary: String::new(),
-            by: "none",
-        }
-    }
-}
-
-/// What a rule's requests ask for, as it is written; shown beside a key, and no part of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The first host, with `*.` where it is a wildcard; `_` for every host.
-    pub host: String,
-    /// The first path, or the regular expression.
-    pub path: String,
-}
-
 /// A version's share when a request was assigned: `weight` of `period`. Both are 0 where nothing was shared out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {

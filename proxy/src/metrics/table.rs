@@ -1,7 +1,8 @@
 //! The series there are: found by key under a lock, bounded, and forgotten some time after their rule is gone.
 
 use super::cohort::{Clock, Cohorts};
-use super::series::{Place, Series, SeriesKey, Share, Totals};
+use super::key::{Place, SeriesKey};
+use super::series::{Series, Share, Totals};
 use haldane_wire::Totals as Told;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -21,7 +22,7 @@ pub const FORGET_AFTER: Duration = Duration::from_secs(300);
 pub(super) struct SeriesTable {
     workers: usize,
     series_max: usize,
-    known: Mutex<HashMap<SeriesKey, Known>>,
+    known: Mutex<SeriesMap>,
     /// What tells the cohorts of each rule's requests apart, for all its series.
     clocks: Mutex<HashMap<String, Arc<Clock>>>,
     /// The cohorts themselves, which nobody waits for that makes series.
@@ -29,6 +30,9 @@ pub(super) struct SeriesTable {
     other: Arc<Series>,
     overflows: AtomicU64,
 }
+
+/// Can be asked by borrowed texts.
+type SeriesMap = hashbrown::HashMap<SeriesKey, Known>;
 
 #[derive(Debug)]
 struct Known {
@@ -39,14 +43,14 @@ struct Known {
 #[derive(Clone, Debug)]
 struct Kept {
     series: Arc<Series>,
-    place: Arc<Place>,
+    place: Arc<Place<'static>>,
 }
 
 /// A series that was used, added up.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) key: SeriesKey,
-    pub(super) place: Arc<Place>,
+    pub(super) place: Arc<Place<'static>>,
     pub(super) totals: Totals,
 }
 
@@ -63,17 +67,17 @@ impl SeriesTable {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SeriesKey, Known>> {
+    fn lock(&self) -> MutexGuard<'_, SeriesMap> {
         // Nothing in here can panic half-way through a change.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn series(&self, key: &SeriesKey, place: &Place) -> Arc<Series> {
+    pub(super) fn series(&self, key: &SeriesKey<&str>, place: &Place<'_>) -> Arc<Series> {
         let mut known = self.lock();
         if let Some(found) = known.get_mut(key) {
             let kept = &mut found.kept;
             if *kept.place != *place {
-                kept.place = Arc::new(place.clone());
+                kept.place = Arc::new(place.to_owned());
             }
             return Arc::clone(&kept.series);
         }
@@ -81,17 +85,21 @@ impl SeriesTable {
             self.overflows.fetch_add(1, Relaxed);
             return Arc::clone(&self.other);
         }
-        let series = Arc::new(Series::new(self.workers, self.clock(&key.rule)));
+        let series = Arc::new(Series::new(self.workers, self.clock(key.rule)));
         let kept = Kept {
             series: Arc::clone(&series),
-            place: Arc::new(place.clone()),
+            place: Arc::new(place.to_owned()),
         };
         let entry = Known {
             kept,
             dead_since: None,
         };
-        known.insert(key.clone(), entry);
+        known.insert(key.into(), entry);
         series
+    }
+
+    pub(super) fn is_other(&self, series: &Arc<Series>) -> bool {
+        Arc::ptr_eq(series, &self.other)
     }
 
     fn clock(&self, rule: &str) -> Arc<Clock> {
@@ -199,7 +207,7 @@ mod tests {
     }
 
     fn series(table: &SeriesTable, rule: &str) -> Arc<Series> {
-        table.series(&key(rule), &Place::default())
+        table.series(&key(rule).borrowed(), &Place::default())
     }
 
     fn rules(table: &SeriesTable) -> Vec<String> {
