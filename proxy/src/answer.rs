@@ -210,9 +210,11 @@ impl Call {
         let limits = &worker.shared.config.limits.heads;
         let ended = body.is_end_stream();
         let admitted = head::admit_after(&mut parts, ended, before.as_ref(), limits)?;
-        if admitted.framing.has_body() || admitted.upgrade.is_some() {
+        let is_alone = !admitted.framing.has_body() && admitted.upgrade.is_none();
+        if !is_alone {
             connection.waiting.turns_opaque();
         }
+        connection.waiting.says_no_more(admitted.closes && is_alone);
         connection
             .asked_host
             .set(Some(admitted.host.name().clone()));

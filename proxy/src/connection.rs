@@ -40,6 +40,8 @@ pub(crate) struct Waiting {
     /// See [`Waiting::turns_opaque`].
     opaque: AtomicBool,
     taking: Taking,
+    /// See [`Waiting::has_said_all`].
+    said_all: AtomicBool,
     /// Old enough, or too much, to be kept for further requests.
     retired: AtomicBool,
     /// Requests taken back since then.
@@ -105,6 +107,16 @@ impl Waiting {
     /// The client took all there was for it.
     pub(crate) fn wrote_all(&self) {
         self.taking.took_all();
+    }
+
+    /// A request came, and the client says whether it is the last, and all of it is here.
+    pub(crate) fn says_no_more(&self, no_more: bool) {
+        self.said_all.store(no_more, Relaxed);
+    }
+
+    /// Whether a client that keeps its word sends nothing more (RFC 9112, section 9.6).
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.said_all.load(Relaxed)
     }
 
     /// The next answer is the connection's last.

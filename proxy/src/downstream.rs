@@ -8,8 +8,9 @@ use crate::forwarded::Peer;
 use crate::head::HostName;
 use crate::limits::Limits;
 use crate::limits::addresses::{Full, Place};
-use crate::lingering::{Lingering, Return};
+use crate::lingering::{Lingering, Return, linger};
 use crate::metrics::Listener;
+use crate::preface::begins_as_h2;
 use crate::proxy_protocol::{Proxied, read_header};
 use crate::runtime::LocalExecutor;
 use crate::watched::Watched;
@@ -40,8 +41,6 @@ const H2_SEND_BUFFER: usize = 64 * 1024;
 const H2_PENDING_RESETS_MAX: usize = 20;
 /// A peer that does not answer a PING is gone after twice this.
 const H2_PING: Duration = Duration::from_secs(20);
-/// The first bytes of HTTP/2 in clear (RFC 9113, section 3.4); no HTTP/1.1 method begins so.
-const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// What a request needs to know of the connection it came on.
 pub(crate) struct Connection {
@@ -84,7 +83,6 @@ async fn try_serve(
     worker: &Rc<Worker>,
     held: Held,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let _open = worker.metrics.connection(door.side);
     let seen = (peer, door.port);
     let (source, port) = ends(&mut stream, seen, &worker.shared.config).await?;
@@ -97,11 +95,14 @@ async fn try_serve(
     let back = Return::default();
     let served = match door.side {
         Listener::Http | Listener::Admin => serve_clear(stream, &back, peer, worker, held).await,
-        Listener::Https => serve_tls(back.lend(stream), peer, worker, held).await,
+        // On the heap: connections in clear need no room for it.
+        Listener::Https => Box::pin(serve_tls(back.lend(stream), peer, worker, held)).await,
     };
-    // A drain waits for this one still.
-    let _lingers = worker.connections.enter();
-    back.linger().await;
+    if let Some(stream) = back.came_back() {
+        // A drain waits for this one still.
+        let _lingers = worker.connections.enter();
+        linger(stream).await;
+    }
     served
 }
 
@@ -139,13 +140,14 @@ async fn in_time<T>(limits: &Limits, work: impl Future<Output = io::Result<T>>) 
 }
 
 async fn serve_clear(
-    stream: TcpStream,
+    mut stream: TcpStream,
     back: &Return,
     peer: Peer,
     worker: &Rc<Worker>,
     held: Held,
 ) -> io::Result<()> {
-    let h2 = in_time(&worker.shared.config.limits, speaks_h2(&stream)).await?;
+    let mut first = Vec::new();
+    let h2 = begins_as_h2(&mut stream, &mut first, &held).await?;
     let connection = Connection {
         peer: Rc::new(peer),
         waiting: held.waiting.clone(),
@@ -153,24 +155,10 @@ async fn serve_clear(
         server_name: None,
         asked_host: Cell::default(),
     };
-    serve_http(back.lend(stream), h2, connection, worker, held).await
+    let stream = back.lend(stream).behind(first);
+    let stream = stream.told_by(held.waiting.clone());
+    serve_http(stream, h2, connection, worker, held).await
 }
-
-/// Looks at the first bytes without taking them.
-async fn speaks_h2(stream: &TcpStream) -> io::Result<bool> {
-    let mut seen = [0; H2_PREFACE.len()];
-    loop {
-        let count = stream.peek(&mut seen).await?;
-        if count == H2_PREFACE.len() || !H2_PREFACE.starts_with(&seen[..count]) || count == 0 {
-            return Ok(seen == H2_PREFACE);
-        }
-        // Part of the preface is there and readable: waiting for readability again would not wait.
-        tokio::time::sleep(PREFACE_PAUSE).await;
-    }
-}
-
-/// How long to wait for the rest of a preface that came in pieces.
-const PREFACE_PAUSE: Duration = Duration::from_millis(10);
 
 async fn serve_tls(
     stream: Lingering,

@@ -78,6 +78,8 @@ pub struct Admitted {
     pub upgrade: Option<HeaderValue>,
     /// Whether `TE` said that trailers are welcome. The field itself is gone.
     pub te_trailers: bool,
+    /// Whether the client closes the connection behind this request (RFC 9112 section 9.6).
+    pub closes: bool,
     /// Whether the content type is one of gRPC's.
     pub grpc: bool,
 }
@@ -114,6 +116,7 @@ pub fn admit_after(
         expect(&parts.headers)?;
     }
     let te_trailers = survey.saw(Field::Te) && hop::welcomes_trailers(&parts.headers);
+    let closes = survey.saw(Field::Connection) && hop::closes(&parts.headers);
     let protocol = hop::strip_request(&mut parts.headers, &survey);
     let upgrade = protocol.filter(|_| parts.version == Version::HTTP_11);
     if upgrade.is_some() && framing.has_body() {
@@ -127,6 +130,7 @@ pub fn admit_after(
         framing,
         upgrade,
         te_trailers,
+        closes,
         grpc,
     })
 }

@@ -33,6 +33,7 @@ mod listener;
 pub mod metrics;
 mod mirror;
 mod outgoing;
+mod preface;
 mod proxy;
 pub mod proxy_protocol;
 mod record;

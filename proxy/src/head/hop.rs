@@ -87,6 +87,11 @@ pub(super) fn welcomes_trailers(headers: &HeaderMap) -> bool {
     tokens(headers, &header::TE).any(|token| token.eq_ignore_ascii_case(b"trailers"))
 }
 
+/// Whether `Connection` lists `close`.
+pub(super) fn closes(headers: &HeaderMap) -> bool {
+    tokens(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"))
+}
+
 /// What `Connection` lists.
 #[derive(Default)]
 struct Listed {

@@ -74,6 +74,7 @@ fn outcome(head: &str, ended: bool) -> String {
                 ""
             });
             text.push_str(if admitted.grpc { " grpc" } else { "" });
+            text.push_str(if admitted.closes { " closes" } else { "" });
             format!("{text}|{}", written(&parts.headers))
         }
     }
@@ -441,7 +442,7 @@ fn hop_by_hop_fields_end_here() {
     );
     check(
         "GET / 1.1|Host: a|Connection: close, x-a ,,X-B|X-A: 1|X-B: 2|X-C: 3",
-        "/ Absent|host: a|x-c: 3",
+        "/ Absent closes|host: a|x-c: 3",
     );
     check("GET / 1.1|Host: a|Connection: ~~", "/ Absent|host: a");
     check(

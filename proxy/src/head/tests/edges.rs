@@ -20,7 +20,20 @@ fn a_length_is_known_but_for_a_stream() {
 fn an_option_of_the_connection_names_no_field() {
     check(
         "GET / 1.1|Host: a|Connection: close, keep-alive|Close: x",
-        "/ Absent|close: x|host: a",
+        "/ Absent closes|close: x|host: a",
+    );
+}
+
+#[test]
+fn a_client_that_closes_says_so_in_any_case_and_line() {
+    check(
+        "GET / 1.1|Host: a|Connection: X-B|Connection: CLOSE",
+        "/ Absent closes|host: a",
+    );
+    check("GET / 1.1|Host: a|Connection: closed", "/ Absent|host: a");
+    check(
+        "GET / 1.1|Host: a|Close: close",
+        "/ Absent|close: close|host: a",
     );
 }
 
