@@ -30,6 +30,7 @@ mod rules;
 mod service;
 mod settings;
 mod shares;
+mod steady;
 mod tls;
 mod translate;
 mod versions;

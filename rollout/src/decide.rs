@@ -6,6 +6,7 @@
 use crate::decision::{Action, Decision, Figures, Reason};
 use crate::evidence::{Arms, Evidence};
 use crate::judge::{Finding, Judgement, judge};
+use crate::now::Now;
 use crate::plan::{Mode, Plan};
 use crate::state::{Phase, State};
 use crate::stratum::Stratum;
@@ -26,7 +27,8 @@ const SHARE_DEVIATIONS: f64 = 5.0;
 const SHARE_REQUESTS: f64 = 10.0;
 
 /// Decides what to do now.
-pub fn decide(plan: &Plan, state: &State, evidence: &Evidence, now: Timestamp) -> Decision {
+pub fn decide(plan: &Plan, state: &State, evidence: &Evidence, now: impl Into<Now>) -> Decision {
+    let now = now.into();
     match state.phase() {
         Phase::Aborted => hold(Reason::WasAborted),
         Phase::Promoted => after_promotion(plan, state, now),
@@ -44,7 +46,7 @@ fn abort(reason: Reason) -> Decision {
     Decision::new(Action::Abort, vec![reason])
 }
 
-fn after_promotion(plan: &Plan, state: &State, now: Timestamp) -> Decision {
+fn after_promotion(plan: &Plan, state: &State, now: Now) -> Decision {
     let in_time = elapsed(state.since(), now) <= plan.rollback_window;
     match in_time && state.is_rollback_given(&plan.hand) {
         true => abort(Reason::RolledBack),
@@ -52,7 +54,7 @@ fn after_promotion(plan: &Plan, state: &State, now: Timestamp) -> Decision {
     }
 }
 
-fn climb(plan: &Plan, state: &State, evidence: &Evidence, now: Timestamp) -> Decision {
+fn climb(plan: &Plan, state: &State, evidence: &Evidence, now: Now) -> Decision {
     let judgement = judge(state.terms(), evidence.totals());
     if judgement.finding == Finding::Worse {
         return abort(worse(state.terms(), &judgement, evidence));
@@ -80,7 +82,7 @@ fn look<'l>(
     state: &'l State,
     judgement: Option<Judgement>,
     evidence: &'l Evidence,
-    now: Timestamp,
+    now: Now,
 ) -> Look<'l> {
     Look {
         plan,
@@ -91,9 +93,10 @@ fn look<'l>(
     }
 }
 
-/// Time that has passed; none if the clock was set back.
-fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+/// Time that has passed, whatever became of the clock on the wall meanwhile; none since a moment that is yet to come by the
+/// clock of this process.
+fn elapsed(since: Timestamp, now: Now) -> Duration {
+    Duration::try_from(now.steady.duration_since(since)).unwrap_or_default()
 }
 
 /// What is looked at to find out whether the canary can go up.
@@ -103,7 +106,7 @@ struct Look<'l> {
     /// None while outcomes are left out.
     judgement: Option<Judgement>,
     evidence: &'l Evidence,
-    now: Timestamp,
+    now: Now,
 }
 
 impl Look<'_> {
@@ -162,7 +165,7 @@ impl Look<'_> {
     }
 
     fn by_calendar(&self) -> Option<Reason> {
-        let freeze = self.plan.frozen(self.now)?;
+        let freeze = self.plan.frozen(self.now.calendar)?;
         Some(Reason::Frozen(freeze.to_string()))
     }
 

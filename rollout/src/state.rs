@@ -7,6 +7,7 @@
 use crate::decision::{Action, Decision, Reason};
 use crate::evidence::Evidence;
 use crate::latency::Threshold;
+use crate::now::Now;
 use crate::plan::{Hand, Order, Plan};
 use crate::stratum::Stratum;
 use crate::terms::Terms;
@@ -76,21 +77,22 @@ impl State {
         plan: &Plan,
         thresholds: Vec<Threshold>,
         evidence: &mut Evidence,
-        now: Timestamp,
+        now: impl Into<Now>,
     ) -> Self {
+        let now = now.into();
         evidence.restart(thresholds.len());
         let mut state = Self {
             stable: stable.to_owned(),
             canary: canary.to_owned(),
             phase: Phase::Waiting,
             step: 0,
-            since: now,
-            started: now,
+            since: now.steady,
+            started: now.steady,
             terms: Terms::new(plan, thresholds),
             spent: Spent::left_behind(&plan.hand),
             history: VecDeque::new(),
         };
-        state.remember(now, format!("{canary} appeared beside {stable}"));
+        state.remember(now.calendar, format!("{canary} appeared beside {stable}"));
         state
     }
 
@@ -137,7 +139,7 @@ impl State {
     }
 
     /// Makes of a decision what it comes to. Holding changes nothing.
-    pub fn carry_out(&mut self, decision: &Decision, evidence: &mut Evidence, now: Timestamp) {
+    pub fn carry_out(&mut self, decision: &Decision, evidence: &mut Evidence, now: impl Into<Now>) {
         match decision.action {
             Action::Hold => return,
             Action::Advance { to, .. } => {
@@ -155,8 +157,9 @@ impl State {
             Action::Promote => self.phase = Phase::Promoted,
             Action::Abort => self.phase = Phase::Aborted,
         }
-        self.since = now;
-        self.remember(now, decision.why());
+        let now = now.into();
+        self.since = now.steady;
+        self.remember(now.calendar, decision.why());
     }
 
     /// A person who gives the canary everything does not wait for its warm-up.
@@ -214,12 +217,12 @@ impl State {
         self.terms.steps.len().saturating_sub(1)
     }
 
-    /// Since when it has been doing that.
+    /// Since when it has been doing that, by the steady clock of the process that began it.
     pub fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// When it began.
+    /// When it began, by the steady clock of the process that began it.
     pub fn started(&self) -> Timestamp {
         self.started
     }

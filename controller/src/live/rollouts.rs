@@ -22,13 +22,14 @@ use crate::push::{Heard, Publisher};
 use crate::release::{Release, Releases};
 use crate::rollouts::cleanup::Tried;
 use crate::rollouts::turn::Rollout;
+use crate::steady;
 use calls::{Calls, Subject};
 use deployment::{Cleaner, Job};
 use errands::{Back, Errands};
 use flight::Flight;
 use futures_util::future::join_all;
-use haldane_rollout::Decision;
 use haldane_rollout::report::RolloutReport;
+use haldane_rollout::{Decision, Now};
 use jiff::Timestamp;
 use record::{Entry, Record};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -199,7 +200,11 @@ impl Pilot {
         let releases = &outcome.releases;
         self.board(deck, &outcome).await;
         deck.hear();
-        let (heard, now) = (self.heard(releases), Timestamp::now());
+        let heard = self.heard(releases);
+        let now = Now {
+            calendar: Timestamp::now(),
+            steady: steady::now(),
+        };
         for (key, flight) in &mut deck.flights {
             if let Some(release) = releases.get(key) {
                 let gate = |object: &ObjectName, next: &Rollout, decision: Option<&Decision>| {
@@ -209,7 +214,8 @@ impl Pilot {
                         rollout: next,
                     };
                     let why = decision.map(Decision::why).unwrap_or_default();
-                    self.calls.obstacle(&outcome.hooks, &subject, &why, now)
+                    self.calls
+                        .obstacle(&outcome.hooks, &subject, &why, now.calendar)
                 };
                 flight.look(release, &heard, now, gate);
             }
@@ -218,7 +224,7 @@ impl Pilot {
         self.write(deck, &heard).await;
         self.decree(deck).await;
         self.clean(deck, releases);
-        self.report(deck, &outcome, &heard, now);
+        self.report(deck, &outcome, &heard, now.calendar);
         self.tell(deck).await;
     }
 

@@ -4,9 +4,9 @@
 //! adds nothing and a new process of a proxy adds from zero.
 
 use haldane_wire::{Series, SeriesId, Totals};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Series that are added up. A rollout of ten steps makes forty for each rule, and 2 500 rules roll out at once.
 const SERIES_MAX: usize = 100_000;
@@ -38,7 +38,7 @@ struct Sum {
 struct Process {
     told: HashMap<Arc<SeriesId>, Totals>,
     heard: u64,
-    at: SystemTime,
+    at: Timestamp,
 }
 
 /// What one process of a proxy has counted since it began.
@@ -46,8 +46,8 @@ struct Process {
 pub(crate) struct Heard {
     /// The process.
     pub(crate) instance: String,
-    /// When it was heard of last.
-    pub(crate) at: SystemTime,
+    /// When it was heard of last, by the steady clock.
+    pub(crate) at: Timestamp,
     /// What was asked for of what it told.
     pub(crate) series: Vec<Series>,
 }
@@ -57,7 +57,7 @@ impl Ledger {
     pub(super) fn report(
         &mut self,
         instance: &str,
-        at: SystemTime,
+        at: Timestamp,
         series: impl IntoIterator<Item = Series>,
     ) {
         self.now += 1;
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use haldane_routing::By;
 
-    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn series(rule: &str, requests: u64) -> Series {
         let mut totals = Totals::default();

@@ -2,10 +2,10 @@
 
 use super::ledger::{Heard, Ledger};
 use super::roster::{ProxyState, Roster};
+use crate::steady;
 use haldane_routing::spec::TableSpec;
 use haldane_wire::{Changes, EncodeFault, Encoded, Generation, Series, SeriesId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -168,7 +168,7 @@ impl Publisher {
 
     /// A proxy's process says what it has counted.
     pub(super) fn count(&self, instance: &str, series: impl IntoIterator<Item = Series>) {
-        self.ledger().report(instance, SystemTime::now(), series);
+        self.ledger().report(instance, steady::now(), series);
         self.0.counted.send_modify(|count| *count += 1);
     }
 

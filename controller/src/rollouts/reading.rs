@@ -20,7 +20,7 @@ pub(crate) type Latency = [u64; LATENCY_BOUNDS_US.len() + 1];
 pub(crate) struct Reading {
     /// The proxy's process.
     pub(crate) instance: String,
-    /// When it was heard of last.
+    /// When it was heard of last, by the steady clock.
     pub(crate) at: Timestamp,
     /// What was drawn by lot at each share of the canary: canary and stable.
     pub(crate) strata: BTreeMap<Stratum, [Totals; 2]>,
@@ -42,7 +42,7 @@ impl Pair<'_> {
         let reading = |heard: &Heard| {
             let mut reading = Reading {
                 instance: heard.instance.clone(),
-                at: Timestamp::try_from(heard.at).unwrap_or_default(),
+                at: heard.at,
                 ..Reading::default()
             };
             heard

@@ -11,7 +11,6 @@ use haldane_wire::{Outcome, Series, SeriesId, Totals};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 const RULE: &str = "shop/web shop.example.com/ (Prefix)";
 
@@ -158,7 +157,7 @@ impl Play {
         }
         let heard = heard.into_iter().map(|(proxy, series)| Heard {
             instance: proxy.to_owned(),
-            at: SystemTime::from(self.now),
+            at: self.now,
             series,
         });
         heard.collect()

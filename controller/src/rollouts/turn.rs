@@ -12,9 +12,9 @@ use super::seen::Seen;
 use crate::push::Heard;
 use crate::release::{Release, Version};
 use haldane_rollout::{
-    Action, Decision, Evidence, OnAbort, Phase, Reason, State, Threshold, decide,
+    Action, Decision, Evidence, Now, OnAbort, Phase, Reason, State, Threshold, decide,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 /// How long a stable version may have no ready pod before another takes its place. A node that restarts takes less.
 const STABLE_GONE_MAX: SignedDuration = SignedDuration::from_secs(60);
@@ -58,7 +58,8 @@ impl Rollout {
     }
 
     /// Looks.
-    pub(crate) fn turn(&mut self, release: &Release, heard: &[Heard], now: Timestamp) -> Turn {
+    pub(crate) fn turn(&mut self, release: &Release, heard: &[Heard], now: impl Into<Now>) -> Turn {
+        let now = now.into();
         let mut turn = Turn::default();
         let readings = self.learn(release, heard);
         if release.settled {
@@ -101,18 +102,12 @@ impl Rollout {
         readings
     }
 
-    fn decide(&self, release: &Release, now: Timestamp) -> Option<Decision> {
+    fn decide(&self, release: &Release, now: Now) -> Option<Decision> {
         let state = self.saved.state.as_ref()?;
         Some(decide(&release.plan, state, &self.seen.evidence, now))
     }
 
-    fn carry_out(
-        &mut self,
-        release: &Release,
-        readings: &[Reading],
-        now: Timestamp,
-        turn: &mut Turn,
-    ) {
+    fn carry_out(&mut self, release: &Release, readings: &[Reading], now: Now, turn: &mut Turn) {
         let (Some(state), Some(decision)) = (&mut self.saved.state, &turn.decision) else {
             return;
         };
@@ -188,7 +183,7 @@ impl Rollout {
         canary: &str,
         release: &Release,
         heard: &[Heard],
-        now: Timestamp,
+        now: Now,
         turn: &mut Turn,
     ) {
         let stable = self.stable(release).to_owned();
@@ -220,7 +215,7 @@ impl Rollout {
     }
 
     /// A stable version whose pods are gone is none. What is there instead takes its place, unless it was aborted.
-    fn replace_stable(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
+    fn replace_stable(&mut self, release: &Release, now: Now, turn: &mut Turn) {
         let stable = self.stable(release).to_owned();
         if release.by_canary || release.versions.contains_key(&stable) {
             self.saved.stable_gone = None;
@@ -229,8 +224,8 @@ impl Rollout {
         let Some(next) = self.instead(release) else {
             return;
         };
-        let since = *self.saved.stable_gone.get_or_insert(now);
-        if now.duration_since(since) >= STABLE_GONE_MAX {
+        let since = *self.saved.stable_gone.get_or_insert(now.steady);
+        if now.steady.duration_since(since) >= STABLE_GONE_MAX {
             let note = format!("{next} is the stable version now: {stable} has no pods any more");
             turn.notices.push(Notice::new(What::StableReplaced, note));
             self.start_anew(next, release);
@@ -271,7 +266,7 @@ impl Rollout {
     }
 
     /// What has been gone for long is new when it comes again.
-    fn forget_versions(&mut self, release: &Release, now: Timestamp) {
+    fn forget_versions(&mut self, release: &Release, now: Now) {
         let state = self.saved.state.as_ref();
         let kept = [Some(self.saved.stable_now()), state.map(State::canary)];
         let kept = kept.map(|name| name.unwrap_or_default().to_owned());
@@ -280,16 +275,19 @@ impl Rollout {
                 known.gone = None;
                 return true;
             }
-            let since = *known.gone.get_or_insert(now);
-            now.duration_since(since) < FORGOTTEN_AFTER
+            let since = *known.gone.get_or_insert(now.steady);
+            now.steady.duration_since(since) < FORGOTTEN_AFTER
         });
     }
 
     /// Tells when a person or the calendar begins or ends to hold what is under way.
-    fn note_held(&mut self, release: &Release, now: Timestamp, turn: &mut Turn) {
+    fn note_held(&mut self, release: &Release, now: Now, turn: &mut Turn) {
         let state = self.saved.state.as_ref();
         let under_way = state.filter(|state| !is_over(state.phase()));
-        let freeze = release.plan.frozen(now).filter(|_| under_way.is_some());
+        let freeze = release
+            .plan
+            .frozen(now.calendar)
+            .filter(|_| under_way.is_some());
         let held = Held {
             paused: under_way.is_some() && release.plan.hand.pause,
             frozen: freeze.is_some(),

@@ -3,8 +3,8 @@
 
 use haldane_rollout::plan::Plan;
 use haldane_rollout::{
-    Action, Arms, Counts, Decision, Evidence, Phase, Report, State, Stratum, Threshold, Totals,
-    decide,
+    Action, Arms, Counts, Decision, Evidence, Now, Phase, Report, State, Stratum, Threshold,
+    Totals, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(crate) struct Drive {
     pub(crate) evidence: Evidence,
     pub(crate) state: State,
     pub(crate) now: Timestamp,
+    /// How far the clock on the wall is ahead.
+    ahead: SignedDuration,
     pub(crate) log: String,
 }
 
@@ -44,6 +46,7 @@ impl Drive {
             evidence,
             state,
             now,
+            ahead: SignedDuration::ZERO,
             log: String::new(),
         }
     }
@@ -62,6 +65,14 @@ impl Drive {
 
     pub(crate) fn at(&mut self, seconds: i64) {
         self.now = noon() + SignedDuration::from_secs(seconds);
+    }
+
+    /// By both clocks.
+    fn clocks(&self) -> Now {
+        Now {
+            calendar: self.now + self.ahead,
+            steady: self.now,
+        }
     }
 
     /// The proxy's counts at the present share grow by this: requests and bad ones of canary and stable, slow ones for
@@ -104,7 +115,7 @@ impl Drive {
 
     /// Decides and carries out, after a look at the independent checks.
     pub(crate) fn step(&mut self) -> Decision {
-        let plan = self.plan();
+        let (plan, now) = (self.plan(), self.clocks());
         self.state.look_at(&plan.hand);
         if self.state.begins("v2", &plan) {
             let state = State::begin(
@@ -113,25 +124,24 @@ impl Drive {
                 &plan,
                 self.thresholds.clone(),
                 &mut self.evidence,
-                self.now,
+                now,
             );
             self.state = state.after(&self.state);
         }
-        let decision = decide(&plan, &self.state, &self.evidence, self.now);
+        let decision = decide(&plan, &self.state, &self.evidence, now);
         assert_eq!(
             decision,
-            decide(&plan, &self.state, &self.evidence, self.now),
+            decide(&plan, &self.state, &self.evidence, now),
             "deciding again"
         );
         let before = self.state.clone();
-        self.state
-            .carry_out(&decision, &mut self.evidence, self.now);
-        check_move(&plan, &before, &self.state, &decision, self.now);
+        self.state.carry_out(&decision, &mut self.evidence, now);
+        check_move(&plan, &before, &self.state, &decision, now.calendar);
         decision
     }
 
     /// Follows a script: `MM:SS`, and then either `name: value` of an annotation, or `canary REQUESTS BAD stable REQUESTS
-    /// BAD [slow CANARY STABLE]`, or nothing. After each line the decision is written down.
+    /// BAD [slow CANARY STABLE]`, or `wall MINUTES` by which the clock on the wall is ahead from then on, or nothing. After each line the decision is written down.
     pub(crate) fn follow(&mut self, script: &str) -> String {
         for written in script
             .lines()
@@ -161,6 +171,8 @@ impl Drive {
             let slow = [4, 5].map(|place| numbers.get(place).copied().unwrap_or(0));
             self.grow([numbers[0], numbers[1], numbers[2], numbers[3]], slow);
             self.report();
+        } else if let Some(minutes) = what.strip_prefix("wall ") {
+            self.ahead = SignedDuration::from_mins(minutes.parse().expect("a number"));
         }
     }
 }

@@ -165,6 +165,42 @@ fn nothing_goes_up_in_a_freeze_and_aborts_still_work() {
 }
 
 #[test]
+fn f12_a_clock_that_jumps_makes_no_step_shorter_and_no_report_older() {
+    insta::assert_snapshot!(timeline("steps: 5,50,100\nmax-duration: 1h", "
+        00:00
+        01:00 canary 100 0 stable 1900 9
+        01:05 wall 60
+        01:10 wall 1440
+        01:15 wall -1440
+        01:59 canary 1 0 stable 19 0
+        02:00
+        02:30 canary 60 0 stable 60 0
+        02:31 wall 1440
+    "), @"
+    00:00 at 0%: advance to 5%: nothing forbids the first request
+    01:00 at 5%: hold: another 1m on this step
+    01:05 at 5%: hold: another 55s on this step
+    01:10 at 5%: hold: another 50s on this step
+    01:15 at 5%: hold: another 45s on this step; no proxy has reported for 15s
+    01:59 at 5%: hold: another 1s on this step
+    02:00 at 5%: advance to 50%: the step had its time and requests, and nothing speaks against the canary
+    02:30 at 50%: hold: another 1m 30s on this step; not yet shown to be good enough: evidence E = 1.79 of 20
+    02:31 at 50%: hold: another 1m 29s on this step; not yet shown to be good enough: evidence E = 1.79 of 20
+    ");
+}
+
+#[test]
+fn f12_a_freeze_is_kept_by_the_clock_on_the_wall() {
+    insta::assert_snapshot!(timeline("freeze: 13:00 - 14:00 UTC", "
+        00:00 wall 60
+        00:01 wall 0
+    "), @"
+    00:00 at 0%: hold: nothing goes up during 13:00 - 14:00 UTC
+    00:01 at 0%: advance to 1%: nothing forbids the first request
+    ");
+}
+
+#[test]
 fn a_freeze_keeps_a_version_from_its_first_request() {
     insta::assert_snapshot!(timeline("freeze: Fri 18:00 - Mon 08:00 Asia/Seoul", "
         00:00

@@ -12,7 +12,7 @@ use crate::rollouts::notice::Notice;
 use crate::rollouts::reading::{Latency, Pair, latency, quantile};
 use crate::rollouts::turn::{Rollout, Turn, is_over};
 use haldane_rollout::report::{ArmFigures, RolloutReport, Standing};
-use haldane_rollout::{Arm, Decision, Stratum};
+use haldane_rollout::{Arm, Decision, Now, Stratum};
 use jiff::Timestamp;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -63,7 +63,7 @@ impl Flight {
         &mut self,
         release: &Release,
         heard: &[Heard],
-        now: Timestamp,
+        now: Now,
         obstacle: impl FnOnce(&ObjectName, &Rollout, Option<&Decision>) -> Option<String>,
     ) {
         let mut next = self.rollout.clone();
