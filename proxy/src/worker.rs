@@ -9,7 +9,7 @@ use crate::endpoint::Endpoints;
 use crate::forwarded;
 use crate::gate::FilterStates;
 use crate::limits::addresses::Addresses;
-use crate::limits::memory::Memory;
+use crate::limits::memory::{self, Memory};
 use crate::limits::{Limits, descriptors};
 use crate::metrics::Listener;
 use crate::metrics::{Metrics, Outcome, SeriesShard, WorkerMetrics};
@@ -139,9 +139,6 @@ impl Worker {
 
     fn reap(&self) {
         self.shared.endpoints.tick();
-        if self.index == 0 {
-            self.shared.memory.look();
-        }
         let (now, limits) = (Instant::now(), &self.shared.config.limits);
         self.connections.reap(limits);
         self.streams.reap(now, limits.send);
@@ -199,6 +196,10 @@ pub(crate) fn run(
         }
         let vital = worker.shared.vitals.of("a reaper");
         tokio::task::spawn_local(living(vital, reap(worker.clone())));
+        if index == 0 && worker.shared.memory.has_limit() {
+            let vital = worker.shared.vitals.of("the look at memory");
+            tokio::task::spawn_local(living(vital, weigh(worker.clone())));
+        }
         obey(&worker, commands, &stop, accepting).await;
         Ok(())
     })
@@ -214,6 +215,15 @@ async fn reap(worker: Rc<Worker>) {
     loop {
         ticks.tick().await;
         worker.reap();
+    }
+}
+
+/// Looks at what the process holds, for all workers.
+async fn weigh(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(memory::LOOK_INTERVAL);
+    loop {
+        ticks.tick().await;
+        worker.shared.memory.look();
     }
 }
 

@@ -1,10 +1,15 @@
-//! Whether the process has as much memory as it may: looked at twice a second, told by one flag.
+//! Whether the process has as much memory as it may: looked at 20 times a second, told by one flag.
 //!
 //! What counts is what the process itself holds, not what the kernel caches of files for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+/// How often the process is looked at. Whoever floods it with thousands of requests a second may have no more until the next
+/// look than there is between [`SHORT_PERCENT`] and the limit; a look takes some 20 us.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Percent of the limit from which on requests are refused: what is under way needs the rest.
 const SHORT_PERCENT: u64 = 80;
@@ -29,6 +34,11 @@ impl Memory {
             limit: limit.or_else(of_group),
             short: AtomicBool::new(false),
         }
+    }
+
+    /// Whether there is any limit to keep to.
+    pub(crate) fn has_limit(&self) -> bool {
+        self.limit.is_some()
     }
 
     /// Whether there is too little left to take on more.
