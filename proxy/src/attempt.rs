@@ -55,6 +55,8 @@ pub(crate) enum Reply {
 pub(crate) enum Again {
     /// No: the upstream may have acted on it.
     Never,
+    /// No, for the same reason, and the endpoint is not to blame: an idle connection was closed as we used it.
+    Unlucky,
     /// Yes: nothing of it was processed.
     Safe,
     /// Yes, and the endpoint is not to blame: an idle connection was closed as we used it.
@@ -463,6 +465,9 @@ fn h1_failed(
             (ErrorClass::UpstreamReset, Again::Stale)
         }
         Failure::ClosedBeforeResponse(_) if idempotent => (ErrorClass::UpstreamReset, Again::Safe),
+        Failure::ClosedBeforeResponse(_) | Failure::Io(_) if error.reused => {
+            (ErrorClass::UpstreamReset, Again::Unlucky)
+        }
         Failure::ClosedBeforeResponse(_) | Failure::Io(_) => {
             (ErrorClass::UpstreamReset, Again::Never)
         }
@@ -534,6 +539,24 @@ mod tests {
         let begun = Instant::from(came) + 5 * SECOND;
         let (due, _) = Watch::new(&outgoing, &waits).due(begun);
         assert_eq!(due - begun, due_after, "{announced} bytes");
+    }
+
+    #[track_caller]
+    fn check_again(reused: bool, idempotent: bool, again: Again) {
+        let error = h1::SendError {
+            failure: Failure::ClosedBeforeResponse(None),
+            reused,
+            body: None,
+        };
+        assert_eq!(h1_failed(error, idempotent).again, again);
+    }
+
+    #[test]
+    fn f03_who_closes_a_kept_connection_is_not_to_blame() {
+        check_again(true, true, Again::Stale);
+        check_again(true, false, Again::Unlucky);
+        check_again(false, true, Again::Safe);
+        check_again(false, false, Again::Never);
     }
 
     #[test]

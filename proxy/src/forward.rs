@@ -201,6 +201,7 @@ impl Route<'_> {
                     left = self.allow(&failed, endpoint, left)?;
                 }
                 Again::Never => return Err(self.blame(&failed, endpoint)),
+                Again::Unlucky => return Err(failed.class),
             }
             if failed.again == Again::Safe {
                 tried.push(endpoint.id);
