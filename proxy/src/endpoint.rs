@@ -44,10 +44,12 @@ impl Endpoint {
     }
 
     /// An attempt was answered, whatever the status: an application's own errors are the release's evidence, not ours to hide.
+    /// Where all are ejected and one answers, it is readmitted: or one that is broken would get as much as those that are well.
     pub(crate) fn succeeded(&self) {
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
+            self.ejected_until_ms.store(0, Relaxed);
         }
     }
 
@@ -191,6 +193,8 @@ pub(crate) mod tests {
         assert!(!endpoint.is_ejected(5_000));
         assert!(endpoint.failed(6_000), "one more failure ejects again");
         assert!(endpoint.is_ejected(15_999), "and for longer");
+        endpoint.succeeded();
+        assert!(!endpoint.is_ejected(6_000), "an answer readmits");
     }
 
     #[test]
