@@ -34,7 +34,8 @@ pub const END_STREAM: u8 = 1;
 /// See [`END_STREAM`].
 pub const END_HEADERS: u8 = 4;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What a client says first (RFC 9113, section 3.4).
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +182,12 @@ impl Frames {
     /// Sends bytes; a peer that has closed meanwhile is no fault, since it may have judged what came before.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
+    }
+
+    /// Ends the connection at once, as a peer that crashed does.
+    pub fn reset(self) {
+        // A peer that has closed meanwhile needs no telling.
+        let _ = self.stream.set_zero_linger();
     }
 
     /// The next frame, or `None` at the end of the connection.

@@ -8,7 +8,7 @@ mod clients;
 mod content;
 mod target;
 
-pub use audit::{Audit, Passed};
+pub use audit::{Audit, Entry, Passed};
 pub use clients::{Clients, Running};
 pub use content::{answer_to, content};
 pub use target::{Play, Script, Target, Then, sound};
@@ -97,8 +97,18 @@ pub struct Ledger(Arc<Book>);
 #[derive(Default)]
 struct Book {
     next: AtomicU64,
+    /// The first request whose lines were not struck out.
+    first: AtomicU64,
     asked: Mutex<Vec<Asked>>,
-    executed: Mutex<Vec<Executed>>,
+    executed: Mutex<Executions>,
+}
+
+/// What backends did since lines were struck out last.
+#[derive(Default)]
+struct Executions {
+    /// How many lines there were before.
+    struck: usize,
+    lines: Vec<Executed>,
 }
 
 impl Ledger {
@@ -119,29 +129,56 @@ impl Ledger {
 
     /// A backend has a whole request; the number of this line.
     pub fn executed(&self, id: u64, target: &str, intact: bool) -> usize {
-        let mut lines = lock(&self.0.executed);
-        lines.push(Executed {
+        let mut executed = lock(&self.0.executed);
+        executed.lines.push(Executed {
             id,
             target: target.to_owned(),
             intact,
             answered: false,
         });
-        lines.len() - 1
+        executed.struck + executed.lines.len() - 1
     }
 
     /// The backend begins to answer what it wrote on this line.
     pub fn answered(&self, line: usize) {
-        lock(&self.0.executed)[line].answered = true;
+        let mut executed = lock(&self.0.executed);
+        let line = line.checked_sub(executed.struck);
+        // One that is struck out was judged without it.
+        if let Some(line) = line.and_then(|line| executed.lines.get_mut(line)) {
+            line.answered = true;
+        }
     }
 
     /// What backends did with ids of requests so far.
     pub fn executions(&self) -> Vec<Executed> {
-        lock(&self.0.executed).clone()
+        lock(&self.0.executed).lines.clone()
+    }
+
+    /// Those of requests from this one on.
+    pub fn executions_since(&self, id: u64) -> Vec<Executed> {
+        let executed = lock(&self.0.executed);
+        let since = executed.lines.iter().filter(|line| line.id >= id);
+        since.cloned().collect()
     }
 
     /// What clients saw so far.
     pub fn outcomes(&self) -> Vec<Asked> {
         lock(&self.0.asked).clone()
+    }
+
+    /// Requests from this one on are to be audited.
+    pub fn first(&self) -> u64 {
+        self.0.first.load(SeqCst)
+    }
+
+    /// Strikes out all lines: they were audited, and no client waits for an answer. What a backend does with one of those
+    /// requests from now on is found by the next audit, as a request that nobody asked; what a proxy logs late is not.
+    pub fn strike_out(&self) {
+        self.0.first.store(self.begun(), SeqCst);
+        lock(&self.0.asked).clear();
+        let mut executed = lock(&self.0.executed);
+        executed.struck += executed.lines.len();
+        executed.lines.clear();
     }
 }
 

@@ -25,6 +25,7 @@ pub mod serve;
 pub mod shop;
 pub mod tls;
 pub mod usage;
+pub mod vitals;
 pub mod websocket;
 
 use anyhow::Context as _;

@@ -169,12 +169,22 @@ impl Load {
 impl Load {
     /// When a connection's requests are due, where there is a rate.
     fn turns(&self, begun: Instant, connection: u64) -> Option<Interval> {
-        let every = Duration::from_secs(1) / u32::try_from(self.per_second?).ok()?;
-        let first = begun + every * u32::try_from(connection).ok()?;
-        let mut turns = interval_at(first, every * u32::try_from(self.connections).ok()?);
-        turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        Some(turns)
+        turns(self.per_second?, begun, connection, self.connections)
     }
+}
+
+/// When the requests of one of so many connections are due, for all of them to make so many a second; none is left out.
+pub(crate) fn turns(
+    per_second: u64,
+    begun: Instant,
+    connection: u64,
+    connections: u64,
+) -> Option<Interval> {
+    let every = Duration::from_secs(1) / u32::try_from(per_second).ok()?;
+    let first = begun + every * u32::try_from(connection).ok()?;
+    let mut turns = interval_at(first, every * u32::try_from(connections).ok()?);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    Some(turns)
 }
 
 struct Shared {

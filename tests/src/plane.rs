@@ -100,12 +100,43 @@ impl Plane {
         Ipv4Addr::new(10, 244, 253, place + 1).into()
     }
 
+    /// From now on the controllers' name leads to those of these numbers alone, and nowhere else.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or the name still leads elsewhere when the time is up.
+    pub async fn name_controllers(&self, numbers: &[u8]) -> anyhow::Result<()> {
+        self.cluster.apply(&[self.named(numbers)?]).await?;
+        let mut wanted: Vec<IpAddr> = numbers
+            .iter()
+            .map(|number| self.controller_address(*number))
+            .collect();
+        wanted.sort();
+        let host = self.host();
+        until("the controllers' name to lead there", || async {
+            let Ok(found) = lookup_host((host.as_str(), PUSH_PORT)).await else {
+                return Ok(None);
+            };
+            let mut found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+            found.sort();
+            found.dedup();
+            Ok((found == wanted).then_some(()))
+        })
+        .await
+    }
+
+    fn named(&self, numbers: &[u8]) -> anyhow::Result<Manifest> {
+        let named = numbers
+            .iter()
+            .map(|number| self.controller_address(*number));
+        let named: Vec<IpAddr> = named.collect();
+        Manifest::new(slice(CONTROLLERS, &named, PUSH_PORT))
+    }
+
     fn controllers(&self) -> anyhow::Result<[Manifest; 3]> {
-        let all = (0..CONTROLLERS_MAX).map(|number| self.controller_address(number));
-        let all: Vec<IpAddr> = all.collect();
+        let all: Vec<u8> = (0..CONTROLLERS_MAX).collect();
         Ok([
             Manifest::new(headless(CONTROLLERS, PUSH_PORT))?,
-            Manifest::new(slice(CONTROLLERS, &all, PUSH_PORT))?,
+            self.named(&all)?,
             Manifest::new(json!({
                 "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": HELD },
             }))?,

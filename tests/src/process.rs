@@ -2,7 +2,7 @@
 
 use crate::{program, within};
 use anyhow::Context as _;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, getrlimit, kill_process, setrlimit};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -32,6 +32,14 @@ pub struct Finished {
     pub stdout: String,
     /// Its standard error.
     pub stderr: String,
+}
+
+/// Lets this process have as many descriptors as its system allows, where a test needs many.
+pub fn raise_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it is not allowed, a test that needs more says what it lacks.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// Runs `haldane` with `args` to its end.

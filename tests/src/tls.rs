@@ -1,14 +1,62 @@
 //! Certificates made for a test, and TLS on either side with them.
 
 use crate::client::{Client, connect};
+use crate::within;
 use anyhow::Context as _;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// A client's side that trusts these authorities, given as PEM.
+///
+/// # Errors
+/// When one is no certificate.
+pub fn trusting(authorities_pem: &str) -> anyhow::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(authorities_pem.as_bytes()) {
+        roots.add(authority?)?;
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    Ok(config.with_no_client_auth())
+}
+
+/// A connection to a server of this name that offers these protocols.
+///
+/// # Errors
+/// When there is none, or the server shows nothing that is trusted.
+pub async fn connect_by(
+    config: &ClientConfig,
+    name: &str,
+    address: SocketAddr,
+    alpn: &[&str],
+) -> anyhow::Result<TlsStream<TcpStream>> {
+    connect_over(config, name, connect(address).await?, alpn).await
+}
+
+/// As [`connect_by`], over a stream that is there.
+///
+/// # Errors
+/// As [`connect_by`].
+pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
+    config: &ClientConfig,
+    name: &str,
+    stream: S,
+    alpn: &[&str],
+) -> anyhow::Result<TlsStream<S>> {
+    let mut config = config.clone();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let name = ServerName::try_from(name.to_owned())?;
+    let connector = TlsConnector::from(Arc::new(config));
+    within("a TLS handshake", connector.connect(name, stream))
+        .await?
+        .context("a TLS handshake")
+}
 
 /// A certificate that signs itself, for one name.
 pub struct Certificate {
@@ -79,13 +127,7 @@ impl Certificate {
         address: SocketAddr,
         alpn: &[&str],
     ) -> anyhow::Result<TlsStream<TcpStream>> {
-        let config = self.config(alpn)?;
-        let name = ServerName::try_from(self.name.clone())?;
-        let stream = connect(address).await?;
-        TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .context("a TLS handshake")
+        connect_by(&self.config(alpn)?, &self.name, address, alpn).await
     }
 
     /// A client over TLS that speaks what the other side chose; the protocol chosen.

@@ -6,6 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
@@ -47,8 +48,43 @@ impl Echo {
     }
 }
 
+/// A server that echoes every WebSocket it is asked for, for as long as it exists.
+pub struct Echoes {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its connections end with it.
+    _accepting: JoinSet<()>,
+}
+
+impl Echoes {
+    /// Listens.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (address, mut accepting) = (listener.local_addr()?, JoinSet::new());
+        accepting.spawn(async move {
+            let mut sockets = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                // However it ends: the other end knows.
+                sockets.spawn(async move { _ = echo_over(stream).await });
+                while sockets.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self {
+            address,
+            _accepting: accepting,
+        })
+    }
+}
+
 async fn echo(listener: TcpListener) -> anyhow::Result<Message> {
     let (stream, _) = listener.accept().await?;
+    echo_over(stream).await
+}
+
+async fn echo_over(stream: TcpStream) -> anyhow::Result<Message> {
     let mut socket = accept_async(stream).await?;
     while let Some(message) = socket.next().await {
         let message = message?;

@@ -17,26 +17,32 @@ fn assert_a_tenth(canary: u64, all: u64) {
     assert!((canary * 10).abs_diff(all) < 10, "{canary} of {all}");
 }
 
+/// Weights, and what the canary gets of a hundred requests.
+const SHARES: [(&str, u64); 4] = [
+    ("stable=90, canary=10", 10),
+    ("stable=99, canary=1", 1),
+    ("stable=100, canary=0", 0),
+    ("stable=0, canary=100", 100),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_split_is_exact_over_many_connections() -> anyhow::Result<()> {
-    let shop = Shop::new(NINETY_TEN).await?;
-    let serve = shop.serve().await?;
-    let all = scaled(5_000);
-    let tally = load(serve.http, CONNECTIONS).requests(all).run().await?;
-    assert_none_failed(&tally);
-    assert_eq!(
-        (tally.of("stable"), tally.of("canary")),
-        (all / 10 * 9, all / 10)
-    );
-    assert_eq!(
-        (shop.stable.requests(), shop.canary.requests()),
-        (all / 10 * 9, all / 10)
-    );
-    let metrics = settled(&serve, all).await?;
-    assert_eq!(
-        (metrics.requests("stable"), metrics.requests("canary")),
-        (all / 10 * 9, all / 10)
-    );
+async fn f27_a_split_is_exact_over_many_connections() -> anyhow::Result<()> {
+    for (weights, percent) in SHARES {
+        let shop = Shop::new(&[("haldane.dev/weights", weights)]).await?;
+        let serve = shop.serve().await?;
+        let all = scaled(5_000);
+        let canary = all / 100 * percent;
+        let expected = (all - canary, canary);
+        let tally = load(serve.http, CONNECTIONS).requests(all).run().await?;
+        assert_none_failed(&tally);
+        let seen = (tally.of("stable"), tally.of("canary"));
+        assert_eq!(seen, expected, "{weights}");
+        let served = (shop.stable.requests(), shop.canary.requests());
+        assert_eq!(served, expected, "{weights}");
+        let metrics = settled(&serve, all).await?;
+        let counted = (metrics.requests("stable"), metrics.requests("canary"));
+        assert_eq!(counted, expected, "{weights}");
+    }
     Ok(())
 }
 

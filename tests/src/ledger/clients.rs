@@ -4,18 +4,25 @@ use super::content::content;
 use super::{Asked, Ledger, Outcome, name_of};
 use crate::backend::whole;
 use crate::client::{Body, Client, get_with, nothing};
+use crate::load::turns;
 use crate::manifests::SHOP;
+use crate::tls::connect_by;
 use crate::within;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
+use rustls::ClientConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Interval;
+
+/// Requests that are waited for at once.
+const PART: u64 = 200;
 
 /// Who asks what of whom.
 #[derive(Clone)]
@@ -25,6 +32,10 @@ pub struct Clients {
     proxies: Vec<SocketAddr>,
     h1: usize,
     h2: usize,
+    /// Over TLS, if at all.
+    tls: Option<ClientConfig>,
+    /// Begun a second, where not as soon as the last one has ended.
+    per_second: Option<u64>,
     /// Every so many requests one is a POST; 0 for none.
     post_every: u64,
     requests: u64,
@@ -38,6 +49,8 @@ impl Clients {
             proxies: proxies.to_vec(),
             h1: 8,
             h2: 2,
+            tls: None,
+            per_second: None,
             post_every: 5,
             requests: u64::MAX,
         }
@@ -46,6 +59,19 @@ impl Clients {
     /// Over so many connections.
     pub fn connections(self, h1: usize, h2: usize) -> Self {
         Self { h1, h2, ..self }
+    }
+
+    /// Over TLS, with servers that are trusted by this.
+    pub fn over_tls(self, config: ClientConfig) -> Self {
+        let tls = Some(config);
+        Self { tls, ..self }
+    }
+
+    /// So many requests a second, spread evenly over the connections; one that finds its connection busy follows as soon as
+    /// that is free.
+    pub fn rate(self, per_second: u64) -> Self {
+        let per_second = Some(per_second);
+        Self { per_second, ..self }
     }
 
     /// With one POST in so many requests; 0 for none.
@@ -73,6 +99,7 @@ impl Clients {
             done,
             clients: self,
         });
+        let now = tokio::time::Instant::now();
         let callers = (0..all).map(|index| {
             let caller = Caller {
                 shared: shared.clone(),
@@ -80,12 +107,32 @@ impl Clients {
                 next: index,
                 kept: None,
             };
-            caller.call_all()
+            caller.call_all(shared.clients.turns(now, index))
         });
         Running {
             stop,
             done: watched,
             tasks: callers.collect(),
+        }
+    }
+}
+
+impl Clients {
+    fn turns(&self, begun: tokio::time::Instant, connection: usize) -> Option<Interval> {
+        let (connection, all) = (connection as u64, (self.h1 + self.h2) as u64);
+        turns(self.per_second?, begun, connection, all)
+    }
+
+    async fn connect(&self, proxy: SocketAddr, h2: bool) -> anyhow::Result<Client> {
+        match (&self.tls, h2) {
+            (None, true) => Client::h2(proxy).await,
+            (None, false) => Client::h1(proxy).await,
+            (Some(tls), true) => {
+                Client::h2_over(connect_by(tls, SHOP, proxy, &["h2"]).await?).await
+            }
+            (Some(tls), false) => {
+                Client::h1_over(connect_by(tls, SHOP, proxy, &["http/1.1"]).await?).await
+            }
         }
     }
 }
@@ -122,8 +169,14 @@ struct Caller {
 }
 
 impl Caller {
-    async fn call_all(mut self) {
-        while self.shared.goes_on() {
+    async fn call_all(mut self, mut turns: Option<Interval>) {
+        loop {
+            if let Some(turns) = &mut turns {
+                turns.tick().await;
+            }
+            if !self.shared.goes_on() {
+                return;
+            }
             let ledger = self.shared.clients.ledger.clone();
             let (id, begun) = (ledger.begin(), Instant::now());
             let method = self.shared.method(id);
@@ -169,10 +222,7 @@ impl Caller {
         let proxies = &self.shared.clients.proxies;
         let proxy = proxies[self.next % proxies.len()];
         self.next += 1;
-        let mut client = match self.h2 {
-            true => Client::h2(proxy).await?,
-            false => Client::h1(proxy).await?,
-        };
+        let mut client = self.shared.clients.connect(proxy, self.h2).await?;
         client.ready().await?;
         Ok(client)
     }
@@ -246,8 +296,12 @@ impl Running {
     /// When they are not in time.
     pub async fn progress(&self, more: u64) -> anyhow::Result<()> {
         let mut done = self.done.clone();
-        let goal = *done.borrow() + more;
-        within("requests", done.wait_for(|done| *done >= goal)).await??;
+        let (mut now, goal) = (*done.borrow(), *done.borrow() + more);
+        // However many they are: each part of them is in time.
+        while now < goal {
+            now = goal.min(now + PART);
+            within("requests", done.wait_for(|done| *done >= now)).await??;
+        }
         Ok(())
     }
 

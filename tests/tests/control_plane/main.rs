@@ -4,6 +4,7 @@
 //! Little by default; `HALDANE_TEST_SCALE=20` is the whole: 200 changes among 1 000 routes, an API server that stands
 //! still for 60 s, a leader that is frozen for 30 s. Times are printed and not asserted.
 
+mod addresses;
 mod api_server;
 mod delay;
 mod freeze;
@@ -29,5 +30,6 @@ fn main() -> ExitCode {
         freeze::no_proxy_takes_an_older_table,
         orders::each_is_written_for_the_version_that_is_meant,
         outage::traffic_survives_the_control_plane,
+        addresses::a_controller_at_another_address_is_found,
     ])
 }

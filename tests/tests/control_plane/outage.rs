@@ -90,7 +90,7 @@ fn load(proxy: &Proxy) -> Running {
         .start()
 }
 
-fn loads_of(proxies: &[Proxy]) -> Vec<Running> {
+pub(crate) fn loads_of(proxies: &[Proxy]) -> Vec<Running> {
     proxies.iter().map(load).collect()
 }
 
@@ -102,7 +102,7 @@ async fn go_on(loads: &[Running], seconds: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ended(what: &str, loads: Vec<Running>) -> anyhow::Result<()> {
+pub(crate) async fn ended(what: &str, loads: Vec<Running>) -> anyhow::Result<()> {
     let mut all = (0, 0);
     for load in loads {
         let tally: Tally = load.stop().await?;

@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// Connections of the clients that the stand has unless told otherwise.
 const CONNECTIONS: usize = 10;
 
+/// How often a backend is killed, however long a run is: a second try is for one request in five, and faults that come faster
+/// than requests are no longer rare.
+const KILLS_MAX: u64 = 50;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn f01_a_backend_that_is_killed_costs_no_get() -> anyhow::Result<()> {
     let (ledger, mut chance) = (Ledger::default(), chance());
@@ -19,11 +23,16 @@ async fn f01_a_backend_that_is_killed_costs_no_get() -> anyhow::Result<()> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let stand = Stand::before(&ledger, &targets.iter().collect::<Vec<_>>()).await?;
     let running = stand.clients().start();
-    for _ in 0..scaled(3) {
-        running.progress(chance.random_range(100..300)).await?;
+    let kills = scaled(3).min(KILLS_MAX);
+    // In all as many requests as the scale says, however often a backend is killed among them.
+    let between = scaled(1_000) / kills;
+    for _ in 0..kills {
+        running
+            .progress(chance.random_range(between / 3..between))
+            .await?;
         let victim = chance.random_range(0..targets.len());
         targets[victim].kill().await;
-        running.progress(chance.random_range(20..200)).await?;
+        running.progress(chance.random_range(20..between)).await?;
         targets[victim].revive()?;
     }
     running.progress(100).await?;
@@ -52,7 +61,7 @@ async fn f02_a_backend_that_refuses_costs_nothing_whatever_the_method() -> anyho
 }
 
 /// Closes after most answers without having said so.
-fn fickle(id: u64, request: &Request) -> Play {
+pub(crate) fn fickle(id: u64, request: &Request) -> Play {
     Play {
         bytes: answer_to(id, request, "fickle"),
         then: match id % 4 {
@@ -114,7 +123,7 @@ async fn f06_without_backends_the_answer_comes_at_once_and_says_when_to_ask_agai
 }
 
 /// What a backend may say instead of an answer, and what follows.
-const GARBAGE: [(&str, &[u8], Then); 12] = [
+pub(crate) const GARBAGE: [(&str, &[u8], Then); 12] = [
     ("nothing at all", b"", Then::Close),
     ("a reset", b"", Then::Reset),
     ("SMTP", b"220 mail.example.com ESMTP\r\n", Then::Listen),

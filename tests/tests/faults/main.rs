@@ -6,8 +6,11 @@
 
 mod backends;
 mod changes;
+mod frames;
 mod offsets;
+mod overload;
 mod restarts;
 mod scarcity;
 mod silence;
+mod soak;
 mod stand;

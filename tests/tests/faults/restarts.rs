@@ -1,15 +1,23 @@
 //! Proxies that end: asked to, one after the other, or killed.
 
+use crate::changes::with_tls;
 use crate::stand::{Stand, arguments, pods};
+use haldane_tests::backend::Backend;
+use haldane_tests::client::{Client, connect};
 use haldane_tests::ledger::{Audit, Clients, Ledger, Outcome, Target};
-use haldane_tests::manifests::{Manifests, shop};
+use haldane_tests::manifests::{Manifests, SHOP, shop};
+use haldane_tests::plane::until;
 use haldane_tests::process::Signal;
 use haldane_tests::raw::{Pace, Raw};
 use haldane_tests::scale::scaled;
 use haldane_tests::serve::Serve;
+use haldane_tests::tls::{Certificate, connect_over};
 use haldane_tests::within;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, copy_bidirectional, duplex};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 /// Proxies with the same table, each with an access log of its own.
 struct Proxies {
@@ -56,7 +64,7 @@ async fn f10_proxies_that_take_turns_on_a_port_lose_nothing() -> anyhow::Result<
     let mut serve = proxies.start_at("127.0.0.1:0").await?;
     let running = Clients::of(&proxies.ledger, &[serve.http]).start();
     for _ in 0..scaled(2) {
-        running.progress(200).await?;
+        running.progress(scaled(150)).await?;
         let next = proxies.start_at(&serve.http.to_string()).await?;
         serve.terminate()?;
         let status = serve.ended().await?;
@@ -132,6 +140,75 @@ async fn f19_a_head_that_is_under_way_when_a_drain_begins_is_answered() -> anyho
     assert_eq!(answers, 2, "{read}");
     assert!(read.to_lowercase().contains("connection: close"), "{read}");
     assert_eq!(stand.serve.ended().await?.code(), Some(0));
+    Ok(())
+}
+
+/// Where a handshake is held up.
+#[derive(Clone, Copy, Debug)]
+enum HeldUp {
+    /// In the middle of what the client says first.
+    InHello,
+    /// Before what it says last.
+    BeforeItsEnd,
+}
+
+/// A way to `proxy` that is held up there until `go_on` comes.
+async fn held_up(
+    proxy: SocketAddr,
+    at: HeldUp,
+    go_on: oneshot::Receiver<()>,
+) -> anyhow::Result<DuplexStream> {
+    let (near, mut far) = duplex(64 * 1024);
+    let mut stream = connect(proxy).await?;
+    tokio::spawn(async move {
+        let mut hello = Vec::new();
+        far.read_buf(&mut hello).await?;
+        let first = match at {
+            HeldUp::InHello => hello.len() / 2,
+            HeldUp::BeforeItsEnd => hello.len(),
+        };
+        stream.write_all(&hello[..first]).await?;
+        // Whoever waits for it goes on, or has given up.
+        let _ = go_on.await;
+        stream.write_all(&hello[first..]).await?;
+        copy_bidirectional(&mut far, &mut stream).await
+    });
+    Ok(near)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f19_a_handshake_that_is_under_way_when_a_drain_begins_ends_well() -> anyhow::Result<()> {
+    for at in [HeldUp::InHello, HeldUp::BeforeItsEnd] {
+        let backend = Backend::start("good").await?;
+        let shown = Certificate::of(SHOP)?;
+        let objects = with_tls(&backend, &shown.pem(), &shown.key_pem());
+        let manifests = Manifests::of(&objects)?;
+        let mut serve = Serve::start_with(manifests.path(), &["--https", "127.0.0.1:0"]).await?;
+        let https = serve.https.expect("it was asked for");
+        let (tell, go_on) = oneshot::channel();
+        let stream = held_up(https, at, go_on).await?;
+        let config = shown.config(&[])?;
+        let shaking =
+            tokio::spawn(async move { connect_over(&config, SHOP, stream, &["http/1.1"]).await });
+        until("the connection to be there", || async {
+            let metrics = serve.metrics().await?;
+            let open = metrics.sum("haldane_connections", &[("listener", "https")]);
+            Ok((open == 1.0).then_some(()))
+        })
+        .await?;
+        serve.terminate()?;
+        within("connections to be refused", async {
+            while TcpStream::connect(https).await.is_ok() {}
+        })
+        .await?;
+        // It waits for this, or has given up.
+        let _ = tell.send(());
+        let mut client = Client::h1_over(shaking.await??).await?;
+        let answer = client.get(SHOP, "/").await?;
+        let seen = (answer.text(), answer.header("connection").to_owned());
+        assert_eq!(seen, ("good".to_owned(), "close".to_owned()), "{at:?}");
+        assert_eq!(serve.ended().await?.code(), Some(0), "{at:?}");
+    }
     Ok(())
 }
 

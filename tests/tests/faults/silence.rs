@@ -10,8 +10,9 @@ use haldane_tests::scale::scaled;
 async fn f15_a_backend_that_loses_its_power_is_found_out() -> anyhow::Result<()> {
     let ledger = Ledger::default();
     let (stays, vanishes) = (Target::start(&ledger, "a")?, Target::start(&ledger, "b")?);
-    // A body without a length may be long: that ends with the rule's time, and not before.
-    let timeout = [("haldane.dev/proxy-read-timeout", "15")];
+    // A body without a length may be long: that ends with the rule's time, and not before. Longer than the 20 s in which
+    // a machine is found out that had confirmed the request.
+    let timeout = [("haldane.dev/proxy-read-timeout", "24")];
     let objects = [
         service("web", &[]),
         ingress("web", &timeout, SHOP, "web"),

@@ -2,6 +2,8 @@
 
 use haldane_tests::ledger::{Audit, Clients, Ledger, Target};
 use haldane_tests::manifests::{Manifests, shop};
+use haldane_tests::plane::until;
+use haldane_tests::process::Signal;
 use haldane_tests::serve::Serve;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -27,13 +29,27 @@ impl Stand {
         objects: &[Value],
         more: &[&str],
     ) -> anyhow::Result<Self> {
+        Self::with_descriptors(ledger, objects, more, None).await
+    }
+
+    /// As [`Stand::of`], with so many descriptors that the proxy may have.
+    pub(crate) async fn with_descriptors(
+        ledger: &Ledger,
+        objects: &[Value],
+        more: &[&str],
+        descriptors: Option<usize>,
+    ) -> anyhow::Result<Self> {
         let manifests = Manifests::of(objects)?;
         let logs = tempfile::tempdir()?;
         let log = logs.path().join("0").display().to_string();
         let args = [&arguments(&log)[..], more].concat();
+        let serve = match descriptors {
+            None => Serve::start_with(manifests.path(), &args).await?,
+            Some(most) => Serve::with_descriptors(manifests.path(), &args, most).await?,
+        };
         Ok(Self {
             ledger: ledger.clone(),
-            serve: Serve::start_with(manifests.path(), &args).await?,
+            serve,
             manifests,
             logs,
         })
@@ -51,9 +67,23 @@ impl Stand {
     /// Routes by these objects from now on: when this returns, nothing is sent by the ones before any more.
     pub(crate) async fn change(&self, objects: &[Value]) -> anyhow::Result<()> {
         let mark = self.serve.mark();
-        self.manifests.write_objects("objects.json", objects)?;
+        self.write(objects)?;
         self.serve.generation_after(mark).await?;
         Ok(())
+    }
+
+    /// Lets the proxy find these objects, whatever it makes of them.
+    pub(crate) fn write(&self, objects: &[Value]) -> anyhow::Result<()> {
+        self.manifests.write_objects("objects.json", objects)
+    }
+
+    /// Has the proxy begin a new log, while nobody asks it anything, and throws the old one away.
+    pub(crate) async fn begin_log(&self) -> anyhow::Result<()> {
+        let (log, old) = (self.log(), self.log().with_extension("old"));
+        std::fs::rename(&log, &old)?;
+        self.serve.signal(Signal::HUP)?;
+        until("a new log", || async { Ok(log.exists().then_some(())) }).await?;
+        Ok(std::fs::remove_file(old)?)
     }
 
     pub(crate) async fn audit(&self) -> anyhow::Result<Audit> {

@@ -5,7 +5,7 @@ use haldane_routing::spec::TableSpec;
 use haldane_tests::authority::{Authority, CONTROLLER, Files, PROXY};
 use haldane_tests::within;
 use haldane_wire::Generation;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -21,7 +21,12 @@ pub(crate) struct Place {
 impl Place {
     /// A free port; controllers take turns on it.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+        Self::at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// A free port of an address.
+    pub(crate) fn at(address: IpAddr) -> anyhow::Result<Self> {
+        let socket = std::net::TcpListener::bind((address, 0))?;
         socket.set_nonblocking(true)?;
         Ok(Self {
             authority: Authority::new("push")?,

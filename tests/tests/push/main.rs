@@ -1,6 +1,7 @@
 //! Controllers that push and `haldane-proxy` processes that follow: what gets in, what does not, and what traffic
 //! notices of either (nothing).
 
+mod addresses;
 mod controller;
 mod disk;
 mod fencing;

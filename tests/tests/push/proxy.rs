@@ -39,6 +39,16 @@ impl Follower {
         files: Files,
         more: &[&str],
     ) -> anyhow::Result<Self> {
+        Self::start_at("127.0.0.1:0", place, files, more).await
+    }
+
+    /// One that serves clients at an address of the caller's.
+    pub(crate) async fn start_at(
+        http: &str,
+        place: &Place,
+        files: Files,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
         let path = |flag: &str, name| {
             let mut argument = OsString::from(flag);
             argument.push(files.path(name));
@@ -49,12 +59,12 @@ impl Follower {
             path("--push-key=", "tls.key"),
             path("--push-ca=", "ca.crt"),
             format!("--controller=https://{}", place.address).into(),
+            format!("--http={http}").into(),
         ];
         args.extend(
             [
                 "--controller-name=haldane-controller.haldane.svc",
                 "--name=haldane/proxy-0",
-                "--http=127.0.0.1:0",
                 "--admin=127.0.0.1:0",
                 "--workers=2",
             ]

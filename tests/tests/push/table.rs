@@ -7,7 +7,7 @@ use haldane_routing::spec::{
 use haldane_tests::backend::Backend;
 use haldane_tests::manifests::SHOP;
 use haldane_wire::Generation;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub(crate) fn generation(term: u64, number: u64) -> Generation {
     Generation { term, number }
@@ -21,9 +21,13 @@ pub(crate) struct Versions {
 
 impl Versions {
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    pub(crate) async fn at(address: IpAddr) -> anyhow::Result<Self> {
         Ok(Self {
-            stable: Backend::start("stable").await?,
-            canary: Backend::start("canary").await?,
+            stable: Backend::at(address, "stable").await?,
+            canary: Backend::at(address, "canary").await?,
         })
     }
 
