@@ -24,6 +24,7 @@ pub(crate) struct Endpoint {
     in_flight: AtomicU32,
     failures: AtomicU32,
     ejections: AtomicU32,
+    ejected_at_ms: AtomicU64,
     ejected_until_ms: AtomicU64,
 }
 
@@ -43,10 +44,11 @@ impl Endpoint {
         until != 0 && now_ms < until
     }
 
-    /// An attempt was answered, whatever the status: an application's own errors are the release's evidence, not ours to hide.
-    /// Where all are ejected and one answers, it is readmitted: or one that is broken would get as much as those that are well.
-    pub(crate) fn succeeded(&self) {
-        if self.failures.load(Relaxed) != 0 {
+    /// An attempt that began then was answered, whatever the status: an application's own errors are the release's evidence, not
+    /// ours to hide. Where all are ejected and one answers, it is readmitted: or one that is broken would get as much as those
+    /// that are well. What was under way before says nothing about that.
+    pub(crate) fn succeeded(&self, began_ms: u64) {
+        if self.failures.load(Relaxed) != 0 && began_ms >= self.ejected_at_ms.load(Relaxed) {
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
             self.ejected_until_ms.store(0, Relaxed);
@@ -61,6 +63,7 @@ impl Endpoint {
         }
         let times = self.ejections.fetch_add(1, Relaxed) + 1;
         let lasts = (EJECTION_BASE * times.min(64)).min(EJECTION_MAX);
+        self.ejected_at_ms.store(now_ms, Relaxed);
         self.ejected_until_ms.store(now_ms + as_ms(lasts), Relaxed);
         true
     }
@@ -135,6 +138,7 @@ impl Endpoints {
             in_flight: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
+            ejected_at_ms: AtomicU64::new(0),
             ejected_until_ms: AtomicU64::new(0),
         });
         known.next_id = known.next_id.wrapping_add(1);
@@ -184,7 +188,7 @@ pub(crate) mod tests {
     fn three_failures_in_a_row_eject_and_time_readmits() {
         let endpoint = &endpoints(1)[0];
         assert_eq!([endpoint.failed(0), endpoint.failed(0)], [false, false]);
-        endpoint.succeeded();
+        endpoint.succeeded(0);
         assert_eq!(
             [endpoint.failed(0), endpoint.failed(0), endpoint.failed(0)],
             [false, false, true]
@@ -193,7 +197,9 @@ pub(crate) mod tests {
         assert!(!endpoint.is_ejected(5_000));
         assert!(endpoint.failed(6_000), "one more failure ejects again");
         assert!(endpoint.is_ejected(15_999), "and for longer");
-        endpoint.succeeded();
+        endpoint.succeeded(5_999);
+        assert!(endpoint.is_ejected(6_000), "what began before says nothing");
+        endpoint.succeeded(6_000);
         assert!(!endpoint.is_ejected(6_000), "an answer readmits");
     }
 

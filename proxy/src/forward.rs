@@ -176,7 +176,7 @@ impl Route<'_> {
             let endpoint = self.endpoint(&tried).ok_or(ErrorClass::NoEndpoint)?;
             record.endpoint = Some(endpoint.enter());
             record.log_attempt(endpoint, again);
-            let fresh = stale >= STALE_MAX;
+            let (fresh, began) = (stale >= STALE_MAX, self.now_ms());
             let failed = match attempt(
                 self.worker,
                 (self.target.backend(), endpoint),
@@ -188,7 +188,7 @@ impl Route<'_> {
             .await
             {
                 Ok(reply) => {
-                    endpoint.succeeded();
+                    endpoint.succeeded(began);
                     return Ok(reply);
                 }
                 Err(failed) => failed,

@@ -5,22 +5,33 @@
 use super::reading::Reading;
 use super::saved::Known;
 use crate::release::{Release, Version};
-use haldane_rollout::{Latency, Phase, State};
+use haldane_rollout::{Latency, Now, Phase, State};
+use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Why a version gets nothing more, whatever its evidence says.
-pub(super) fn obstacle(
+/// How long a version waits for the end of the pods that it replaces: as long as a Deployment may go without progress by
+/// default. Pods that are there still are to stay, such as those of a second Deployment under the same name.
+const REPLACED_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// Why a version gets nothing more, whoever asks.
+pub(super) fn absent(state: &State, release: &Release) -> Option<String> {
+    let canary = state.canary();
+    (!release.versions.contains_key(canary)).then(|| format!("{canary} has no ready pod"))
+}
+
+/// Why answers would not be the version's own: pods of before share its requests.
+pub(super) fn mixed(
     state: &State,
     replaces: &BTreeSet<String>,
     release: &Release,
+    now: Now,
 ) -> Option<String> {
     let canary = state.canary();
-    let Some(version) = release.versions.get(canary) else {
-        return Some(format!("{canary} has no ready pod"));
-    };
+    let sharing = &release.versions.get(canary)?.sharing;
     // When none but those are there, somebody went back to them.
-    let mixed = !version.sharing.is_disjoint(replaces) && !version.sharing.is_subset(replaces);
-    mixed.then(|| format!("pods that {canary} replaces are still ready, and get its requests"))
+    let mixed = !sharing.is_disjoint(replaces) && !sharing.is_subset(replaces);
+    let waits = mixed && now.steady.duration_since(state.started()) < REPLACED_MAX;
+    waits.then(|| format!("pods that {canary} replaces are still ready, and get its requests"))
 }
 
 /// Why nothing can be slow yet: the measure is stable's own latency, and there is none.

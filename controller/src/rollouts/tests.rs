@@ -537,7 +537,7 @@ fn a_canary_that_is_updated_in_place_gets_nothing_before_its_old_pods_are_gone()
     let cases = [
         ("7:a", "7:a 8:b", "8", "8:b", "StepRaised: 1 8 10%"),
         ("7:a", "7:a,b", "7", "7:b", "StepRaised: 1 7 10%"),
-        // Two Deployments behind one Service are as good as one.
+        // One of two Deployments behind the Service, then the other.
         ("7:a,b", "7:a,b,c", "7", "7:b,c", ": 1 7 0%"),
         ("7:a,b", "7:a,b,c,d", "7", "7:c,d", "StepRaised: 1 7 10%"),
         // Whoever goes back has none that are newer.
@@ -554,6 +554,24 @@ fn a_canary_that_is_updated_in_place_gets_nothing_before_its_old_pods_are_gone()
         play.there = after;
         assert_eq!(play.look(1), expected, "{during} {after}");
     }
+}
+
+#[test]
+fn pods_that_stay_under_the_same_name_are_waited_for_ten_minutes_or_until_a_person_says_so() {
+    let mut play = Play::new("1:a");
+    play.look(0);
+    play.there = "1:a 2:b";
+    assert_eq!(play.look(1), "RolloutStarted StepRaised: 1 2 10%");
+    // A second Deployment.
+    play.there = "1:a 2:b,c";
+    assert_eq!(play.look(3), "RolloutStarted: 1 2 0%");
+    assert_eq!(play.look(599), ": 1 2 0%");
+    let waiting = play.rollout.clone();
+    assert_eq!(play.look(1), "StepRaised: 1 2 10%");
+    play.rollout = waiting;
+    play.now -= SignedDuration::from_mins(5);
+    play.annotations.insert("promote", "2");
+    assert_eq!(play.look(1), "StepRaised: 1 2 100%");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::cleanup::Cleanup;
 use super::notice::{Notice, What};
-use super::obstacle::{is_unmeasured, obstacle, replaced, unmeasured};
+use super::obstacle::{absent, is_unmeasured, mixed, replaced, unmeasured};
 use super::reading::{Latency, Pair, Reading, add, bounds};
 use super::saved::{Held, Known, Saved};
 use super::seen::Seen;
@@ -114,8 +114,11 @@ impl Rollout {
         // Whatever takes away is not held up.
         let up = matches!(decision.action, Action::Advance { .. } | Action::Promote);
         let by_hand = decision.reasons.contains(&Reason::ByHand);
-        let obstacle = obstacle(state, &self.saved.replaces, release)
-            .or_else(|| unmeasured(state, release, readings).filter(|_| !by_hand));
+        let evidence = || {
+            mixed(state, &self.saved.replaces, release, now)
+                .or_else(|| unmeasured(state, release, readings))
+        };
+        let obstacle = absent(state, release).or_else(|| evidence().filter(|_| !by_hand));
         if let Some(why) = obstacle.filter(|_| up) {
             turn.decision = Some(Decision::gated(why));
             return;
