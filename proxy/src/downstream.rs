@@ -86,7 +86,6 @@ async fn try_serve(
     let _open = worker.metrics.connection(door.side);
     let seen = (peer, door.port);
     let (source, port) = ends(&mut stream, seen, &worker.shared.config).await?;
-    held.waiting.renew();
     let https = door.side == Listener::Https;
     let peer = Peer::new(source, https, port, &worker.shared.forwarding);
     let Ok(_place) = place(worker, &peer, source) else {
