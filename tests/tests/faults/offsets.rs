@@ -3,7 +3,6 @@
 use crate::stand::{Stand, pods};
 use haldane_tests::ledger::{Ledger, Outcome, Play, Script, Target, Then, answer_to, name_of};
 use haldane_tests::manifests::{SHOP, ingress, pod, service, shop};
-use haldane_tests::raw::{Pace, Raw};
 use haldane_tests::recorder::Request;
 use haldane_tests::scale::{Sample, scaled};
 use std::sync::Arc;
@@ -117,15 +116,7 @@ async fn f16_a_request_that_breaks_off_anywhere_is_not_acted_on() -> anyhow::Res
         let name = name_of(id);
         let head = format!("POST / HTTP/1.1\r\nHost: {SHOP}\r\nX-Request-Id: {name}\r\n{body}");
         let whole = [head.as_bytes(), &[b'.'; 16]].concat();
-        for at in 0..=whole.len() {
-            for reset in [false, true] {
-                let mut raw = Raw::to(stand.serve.http).await?;
-                raw.write(&whole[..at], Pace::Whole).await;
-                if reset {
-                    raw.reset();
-                }
-            }
-        }
+        stand.break_off(&whole).await?;
     }
     // Others are served as ever, over the same connections to the backend.
     stand.clients().ask(200).await?;

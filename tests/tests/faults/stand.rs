@@ -4,6 +4,7 @@ use haldane_tests::ledger::{Audit, Clients, Ledger, Target};
 use haldane_tests::manifests::{Manifests, shop};
 use haldane_tests::plane::until;
 use haldane_tests::process::Signal;
+use haldane_tests::raw::{Pace, Raw};
 use haldane_tests::serve::Serve;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -84,6 +85,20 @@ impl Stand {
         self.serve.signal(Signal::HUP)?;
         until("a new log", || async { Ok(log.exists().then_some(())) }).await?;
         Ok(std::fs::remove_file(old)?)
+    }
+
+    /// Sends every beginning of these bytes, the whole included, and closes or resets behind each.
+    pub(crate) async fn break_off(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        for at in 0..=bytes.len() {
+            for reset in [false, true] {
+                let mut raw = Raw::to(self.serve.http).await?;
+                raw.write(&bytes[..at], Pace::Whole).await;
+                if reset {
+                    raw.reset();
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn audit(&self) -> anyhow::Result<Audit> {
