@@ -1,6 +1,7 @@
 //! Taking connections from a listening socket, and leaving none behind when it closes.
 
 use crate::downstream::{self, Door};
+use crate::listener;
 use crate::metrics::Listener;
 use crate::worker::Worker;
 use std::io;
@@ -13,7 +14,10 @@ use tokio::sync::Notify;
 /// How long to leave the socket alone when the process is out of descriptors: long enough not to spin.
 const STARVED_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a socket until told to stop; those already in the kernel's queue are served still.
+/// How long a handshake that is under way as we stop may take to its end: a round trip to the other side of the earth.
+const HANDSHAKE_GRACE: Duration = Duration::from_millis(300);
+
+/// Serves a socket until told to stop; those that are in the kernel's queue, or on their way to it, are served still.
 pub(crate) async fn run(
     listener: TcpListener,
     side: Listener,
@@ -25,15 +29,30 @@ pub(crate) async fn run(
         side,
         port: address.expect("a listening socket has an address").port(),
     };
-    while !worker.connections.is_draining() {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.notified() => break,
-        };
-        begin_or_pause(accepted, door, &worker).await;
+    if !worker.connections.is_draining() {
+        tokio::select! {
+            () = take(&listener, door, &worker) => {}
+            () = stop.notified() => {}
+        }
     }
+    let_handshakes_end(&listener, door, &worker).await;
     if let Err(error) = begin_queued(listener, door, &worker) {
         tracing::warn!(%error, "connections still queued are lost");
+    }
+}
+
+/// Takes those that the kernel has begun, and has it begin no more.
+async fn let_handshakes_end(listener: &TcpListener, door: Door, worker: &Rc<Worker>) {
+    match listener::let_none_begin(listener) {
+        // Its end is the time's.
+        Ok(()) => drop(tokio::time::timeout(HANDSHAKE_GRACE, take(listener, door, worker)).await),
+        Err(error) => tracing::warn!(%error, "connections that begin now may be lost"),
+    }
+}
+
+async fn take(listener: &TcpListener, door: Door, worker: &Rc<Worker>) {
+    loop {
+        begin_or_pause(listener.accept().await, door, worker).await;
     }
 }
 

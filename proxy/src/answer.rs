@@ -14,7 +14,6 @@ use crate::record::Record;
 use crate::respond;
 use crate::snapshot::{Local, LocalRule, Snapshot, Unsent};
 use crate::spare;
-use crate::streams::Streams;
 use crate::worker::Worker;
 use haldane_routing::{Action, By, Country, RequestView};
 use http::header::CONNECTION;
@@ -128,8 +127,6 @@ pub(crate) fn answer(
         active: Active::begin(&connection.waiting),
         is_head: request.method() == Method::HEAD,
         multiplexed: request.version() == Version::HTTP_2,
-        says_close: request.version() < Version::HTTP_2
-            && (worker.connections.is_draining() || connection.waiting.is_retired()),
     };
     let admitted = if overloaded {
         Err(Unserved::Overloaded)
@@ -143,7 +140,7 @@ pub(crate) fn answer(
             Err(Unserved::Refused(refusal)) => refuse(&worker, refusal),
             Err(Unserved::Overloaded) => overload(&worker),
         };
-        Ok(sending.finish(response, &worker.streams))
+        Ok(sending.finish(response, &worker))
     }
 }
 
@@ -159,24 +156,29 @@ struct Sending {
     active: Active,
     is_head: bool,
     multiplexed: bool,
-    says_close: bool,
 }
 
 impl Sending {
-    fn finish(mut self, mut response: Response<Body>, streams: &Streams) -> Response<Body> {
+    fn finish(mut self, mut response: Response<Body>, worker: &Worker) -> Response<Body> {
         self.active.answered = true;
         if self.is_head {
             respond::without_body(&mut response);
         }
-        if self.says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if self.is_last(worker) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
         response.body_mut().holds(self.active);
         if self.multiplexed {
-            return response.map(|body| body.watched_by(streams));
+            return response.map(|body| body.watched_by(&worker.streams));
         }
         response
+    }
+
+    /// Whether the connection ends with this answer. HTTP/2 has GOAWAY for it.
+    fn is_last(&self, worker: &Worker) -> bool {
+        let ending = worker.connections.is_draining() || self.active.waiting.is_retired();
+        ending && !self.multiplexed
     }
 }
 

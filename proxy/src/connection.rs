@@ -21,8 +21,9 @@ use tokio::sync::Notify;
 pub(crate) const REAP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a connection that is between two requests may stay so once the worker drains: a client that keeps asking is
-/// told `Connection: close` with its next answer, which loses nothing, while closing on it at once could.
-const DRAIN_IDLE: Duration = Duration::from_secs(1);
+/// told `Connection: close` with its next answer, which loses nothing, while closing on it at once could. Up to one
+/// [`REAP_INTERVAL`] of it may be over before it begins.
+const DRAIN_IDLE: Duration = Duration::from_secs(2);
 
 /// Over how long requests that are taken back are counted. The clock moves with the reaper, twice a second.
 const ABANDONED_WINDOW_MS: u64 = 1_000;

@@ -248,10 +248,12 @@ fn http2_server(limits: &Limits) -> http2::Builder<LocalExecutor> {
 
 /// What hyper's two servers have in common here.
 trait HttpConnection: Future<Output = hyper::Result<()>> {
-    /// Whether telling an idle connection to finish closes it without a word, as in HTTP/1.1.
-    const CLOSES_WHEN_IDLE: bool;
+    /// Whether there is a word for the end of a connection besides its requests: GOAWAY. In HTTP/1.1 the head of an answer
+    /// tells it. Where the drain begins behind that head, the client may ask once more: no close meets its request.
+    const HAS_GOAWAY: bool;
 
-    fn finish(self: Pin<&mut Self>);
+    /// Says it.
+    fn finish(self: Pin<&mut Self>) {}
 }
 
 type Io<S> = TokioIo<Watched<S>>;
@@ -261,11 +263,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
 {
-    const CLOSES_WHEN_IDLE: bool = true;
-
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
+    const HAS_GOAWAY: bool = false;
 }
 
 impl<S, H> HttpConnection for http2::Connection<Io<S>, H, LocalExecutor>
@@ -275,7 +273,7 @@ where
     H::Future: 'static,
     BodyError: std::error::Error,
 {
-    const CLOSES_WHEN_IDLE: bool = false;
+    const HAS_GOAWAY: bool = true;
 
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
@@ -301,8 +299,7 @@ impl<C: HttpConnection> Serve<C> {
     }
 
     fn finish_if_ending(&mut self) -> bool {
-        let safe = !C::CLOSES_WHEN_IDLE || self.held.waiting.is_active();
-        let now = safe && !self.told_to_finish && self.held.is_ending();
+        let now = C::HAS_GOAWAY && !self.told_to_finish && self.held.is_ending();
         if now {
             self.told_to_finish = true;
             self.connection.as_mut().finish();
@@ -321,7 +318,7 @@ impl<C: HttpConnection> Future for Serve<C> {
             this.held.wake_with(cx.waker());
         }
         if this.held.waiting.is_expired() {
-            if C::CLOSES_WHEN_IDLE || this.told_to_finish || this.held.is_cut() {
+            if !C::HAS_GOAWAY || this.told_to_finish || this.held.is_cut() {
                 return Poll::Ready(Ok(()));
             }
             // HTTP/2 is told first (GOAWAY), so that nothing the client sends meanwhile is lost.

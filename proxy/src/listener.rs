@@ -3,6 +3,7 @@
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 
 /// Connections the kernel keeps for us while the worker is busy; capped by `net.core.somaxconn`.
 const BACKLOG: i32 = 4_096;
@@ -37,9 +38,39 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Lets no connection begin by way of this socket any more; handshakes under way go on.
+///
+/// A socket that closes resets what it has queued, also where another one listens on its port. A client that finds no answer
+/// asks again within a second (RFC 6298 section 2.1), and comes to the other one if this one is closed by then.
+///
+/// # Errors
+/// Those of the system, such as a sandbox that knows no filters.
+#[cfg(target_os = "linux")]
+pub(crate) fn let_none_begin(listener: impl AsFd) -> io::Result<()> {
+    use socket2::SockFilter;
+    // Classic BPF, see `filter.txt` of the kernel's documentation: load a byte, mask it, compare it, return.
+    const FLAGS_AT: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    socket2::SockRef::from(&listener).attach_filter(&[
+        SockFilter::new(0x30, 0, 0, FLAGS_AT),
+        SockFilter::new(0x54, 0, 0, SYN | ACK),
+        SockFilter::new(0x15, 0, 1, SYN),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ])
+}
+
+/// Elsewhere than on Linux a port is not shared in turns.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn let_none_begin(_: impl AsFd) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
     #[test]
@@ -48,5 +79,45 @@ mod tests {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (connection, _) = listener.accept().unwrap();
         assert!(connection.nodelay().unwrap());
+    }
+
+    #[test]
+    fn who_comes_while_a_socket_closes_comes_to_the_other() {
+        const CLIENTS: usize = 16;
+        let mut sockets = bind(([127, 0, 0, 1], 0).into(), 2).unwrap();
+        let (stays, closes) = (sockets.pop().unwrap(), sockets.pop().unwrap());
+        let address = stays.local_addr().unwrap();
+        let_none_begin(&closes).unwrap();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| std::thread::spawn(move || TcpStream::connect(address)))
+            .collect();
+        stays.set_nonblocking(false).unwrap();
+        let first = stays.accept().unwrap();
+        let nobody = closes.accept().unwrap_err().kind();
+        drop(closes);
+        let others: Vec<_> = (1..CLIENTS).map(|_| stays.accept().unwrap()).collect();
+        assert_eq!(
+            (nobody, others.len()),
+            (io::ErrorKind::WouldBlock, CLIENTS - 1)
+        );
+        assert!(
+            clients
+                .into_iter()
+                .all(|client| client.join().unwrap().is_ok())
+        );
+        drop(first);
+    }
+
+    #[test]
+    fn a_connection_that_is_there_is_not_kept_from_its_bytes() {
+        let listener = &bind(([127, 0, 0, 1], 0).into(), 1).unwrap()[0];
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let_none_begin(listener).unwrap();
+        let (mut connection, _) = listener.accept().unwrap();
+        client.write_all(b"all").unwrap();
+        drop(client);
+        let mut read = String::new();
+        connection.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "all");
     }
 }

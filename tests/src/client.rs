@@ -92,6 +92,17 @@ pub fn get_with(host: &str, path: &str, headers: &[(&str, &str)]) -> Request<Bod
     request
 }
 
+/// Whether the server sent the client away before it looked at the request, with a GOAWAY that says NO_ERROR: any method may
+/// be tried again over another connection (RFC 9113 section 6.8).
+pub fn is_sent_away(error: &anyhow::Error) -> bool {
+    let cause = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR)
+    })
+}
+
 /// No body.
 pub fn nothing() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()

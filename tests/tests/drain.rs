@@ -188,6 +188,30 @@ async fn a_drain_under_load_loses_no_request() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_answered_before_the_drain_may_ask_once_more() -> anyhow::Result<()> {
+    let web = Bodies::start().await?;
+    let manifests = Manifests::of(&shop(&[], &[("1.0", web.backend.address())]))?;
+    let mut serve = Serve::start(manifests.path()).await?;
+    let mut client = Client::h1(serve.http).await?;
+    let first = client.send(get(SHOP, "/download")).await?;
+    serve.terminate()?;
+    refused(serve.http).await?;
+    let first = Answer::of(first).await?;
+    assert_eq!(
+        (first.body.len(), first.header("connection")),
+        (BODY_BYTES, "")
+    );
+    client.ready().await?;
+    let second = client.get(SHOP, "/download").await?;
+    assert_eq!(
+        (second.body.len(), second.header("connection")),
+        (BODY_BYTES, "close")
+    );
+    assert_eq!(serve.ended().await?.code(), Some(0), "{}", serve.printed());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_cuts() -> anyhow::Result<()> {
     let arrived = Arc::new(Notify::new());
     let told = arrived.clone();

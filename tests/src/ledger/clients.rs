@@ -3,7 +3,7 @@
 use super::content::content;
 use super::{Asked, Ledger, Outcome, name_of};
 use crate::backend::whole;
-use crate::client::{Body, Client, get_with, nothing};
+use crate::client::{Body, Client, get_with, is_sent_away, nothing};
 use crate::load::turns;
 use crate::manifests::SHOP;
 use crate::tls::connect_by;
@@ -20,6 +20,10 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Interval;
+
+/// Connections that one request is sent over at most, where those before certainly did not take it: as many takeovers of a
+/// port as may fall together.
+const CONNECTIONS_MAX: usize = 3;
 
 /// Requests that are waited for at once.
 const PART: u64 = 200;
@@ -192,24 +196,27 @@ impl Caller {
         }
     }
 
-    /// What was certainly not sent over a connection that was there is sent over a new one.
+    /// What a kept connection certainly did not take, or a server that goes away, is sent over a new one.
     async fn call(&mut self, id: u64, method: &Method) -> Outcome {
-        let was_kept = self.kept.is_some();
-        let outcome = self.try_call(id, method).await;
-        match outcome {
-            Outcome::Unreached(_) if was_kept => self.try_call(id, method).await,
-            _ => outcome,
+        for _ in 1..CONNECTIONS_MAX {
+            let was_kept = self.kept.is_some();
+            match self.try_call(id, method).await {
+                (Outcome::Unreached(_), Then::Leave) if was_kept => {}
+                (_, Then::TryAgain) => {}
+                (outcome, _) => return outcome,
+            }
         }
+        self.try_call(id, method).await.0
     }
 
-    async fn try_call(&mut self, id: u64, method: &Method) -> Outcome {
+    async fn try_call(&mut self, id: u64, method: &Method) -> (Outcome, Then) {
         let mut client = match self.open().await {
             Ok(client) => client,
-            Err(error) => return Outcome::Unreached(format!("{error:#}")),
+            Err(error) => return (Outcome::Unreached(format!("{error:#}")), Then::Leave),
         };
-        let (outcome, keep) = exchange(&mut client, id, method).await;
-        self.kept = keep.then_some(client);
-        outcome
+        let (outcome, then) = exchange(&mut client, id, method).await;
+        self.kept = (then == Then::Keep).then_some(client);
+        (outcome, then)
     }
 
     /// The connection that is there, unless its end is known before anything is sent.
@@ -228,21 +235,34 @@ impl Caller {
     }
 }
 
-/// The outcome, and whether the connection takes another request.
-async fn exchange(client: &mut Client, id: u64, method: &Method) -> (Outcome, bool) {
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It takes another one.
+    Keep,
+    /// It does not.
+    Leave,
+    /// Nor did it take this one.
+    TryAgain,
+}
+
+async fn exchange(client: &mut Client, id: u64, method: &Method) -> (Outcome, Then) {
     let response = match client.send(request(id, method)).await {
         Ok(response) => response,
-        Err(error) => return (without_answer(&error), false),
+        Err(error) => return without_answer(&error),
     };
     let (head, body) = response.into_parts();
     let status = head.status.as_u16();
     let Ok(Ok(body)) = within("a body", body.collect()).await else {
-        return (Outcome::Cut { status }, false);
+        return (Outcome::Cut { status }, Then::Leave);
     };
     let (body, header) = (body.to_bytes(), |name| head.headers.get(name));
-    let keep = header("connection").is_none_or(|value| value != "close");
+    let then = match header("connection") {
+        Some(value) if value == "close" => Then::Leave,
+        _ => Then::Keep,
+    };
     if status == 200 && body != content(id) {
-        return (Outcome::Wrong { bytes: body.len() }, false);
+        return (Outcome::Wrong { bytes: body.len() }, Then::Leave);
     }
     let backend = header("x-backend").and_then(|name| name.to_str().ok());
     let outcome = Outcome::Whole {
@@ -250,15 +270,16 @@ async fn exchange(client: &mut Client, id: u64, method: &Method) -> (Outcome, bo
         backend: backend.unwrap_or_default().to_owned(),
         ask_again: header("retry-after").is_some(),
     };
-    (outcome, keep)
+    (outcome, then)
 }
 
 /// hyper tells a request that it never wrote from one that may have arrived.
-fn without_answer(error: &anyhow::Error) -> Outcome {
+fn without_answer(error: &anyhow::Error) -> (Outcome, Then) {
     let told = format!("{error:#}");
     match error.downcast_ref::<hyper::Error>() {
-        Some(error) if error.is_canceled() => Outcome::Unreached(told),
-        _ => Outcome::Lost(told),
+        _ if is_sent_away(error) => (Outcome::Unreached(told), Then::TryAgain),
+        Some(error) if error.is_canceled() => (Outcome::Unreached(told), Then::Leave),
+        _ => (Outcome::Lost(told), Then::Leave),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use haldane_tests::backend::whole;
-use haldane_tests::client::{Body, Client, get_with};
+use haldane_tests::client::{Body, Client, get_with, is_sent_away};
 use haldane_tests::websocket::Socket;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Collected, StreamBody};
@@ -100,7 +100,7 @@ impl Shared {
         let (mut turns, mut kept) = (interval(EVERY), None);
         while self.goes_on() {
             turns.tick().await;
-            let outcome = call(&mut kept, proxy, self.done()).await;
+            let outcome = call_on(&mut kept, proxy, self.done()).await;
             self.note("a call", &outcome);
         }
     }
@@ -139,6 +139,14 @@ async fn talk(socket: &mut Socket, number: u64) -> anyhow::Result<()> {
     let back = socket.turn(message.clone()).await?;
     anyhow::ensure!(back == message, "another message came back");
     Ok(())
+}
+
+/// Over the connection that is there, or a new one where its server goes away: it does once the connection is an hour old.
+async fn call_on(kept: &mut Option<Client>, proxy: SocketAddr, number: u64) -> anyhow::Result<()> {
+    match call(kept, proxy, number).await {
+        Err(error) if is_sent_away(&error) => call(kept, proxy, number).await,
+        outcome => outcome,
+    }
 }
 
 /// Over the connection that is there; a new one after a failure.
