@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
 
 use crate::case::{Case, DEFAULT, chosen};
 use crate::contest::{Contest, start_backends};
@@ -23,6 +25,11 @@ const OPEN_SECONDS: f64 = 1.5;
 
 /// The part of the slowest peer's own speed at which requests come in an open loop.
 const OPEN_SHARE: f64 = 0.5;
+
+/// What Haldane may take to notice that the last clients are gone, and how often it is asked.
+const COUNT_WAIT_MAX: Duration = Duration::from_secs(5);
+/// See [`COUNT_WAIT_MAX`].
+const COUNT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What to compare, and how long.
 #[derive(Parser)]
@@ -105,8 +112,10 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let open = open_loops(options, &contest, &closed).await?;
     lines.extend(summarise(&cases, &options.only, &open));
     let samples = [closed, open].concat();
-    let counted = before.zip(contest.counted().await?);
-    let counted = counted.map(|(before, after)| Counted::new(&samples, after - before));
+    let counted = match before {
+        Some(before) => Some(counted_since(&contest, before, &samples).await?),
+        None => None,
+    };
     let report = Report {
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
         machine: Machine::here()?,
@@ -179,6 +188,23 @@ fn haldane_of(options: &Options) -> anyhow::Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("{}", path.display())),
         None => Ok(std::env::current_exe()?.with_file_name("haldane")),
+    }
+}
+
+/// What Haldane counted, once it has counted all: a WebSocket is one request, which ends with its connection.
+async fn counted_since(
+    contest: &Contest,
+    before: u64,
+    samples: &[Sample],
+) -> anyhow::Result<Counted> {
+    let by = Instant::now() + COUNT_WAIT_MAX;
+    loop {
+        let now = contest.counted().await?.unwrap_or(before);
+        let counted = Counted::new(samples, now - before);
+        if counted.counted >= counted.sent || Instant::now() >= by {
+            return Ok(counted);
+        }
+        sleep(COUNT_INTERVAL).await;
     }
 }
 

@@ -67,7 +67,8 @@ impl Kind {
             (_, Stage::Still | Stage::Swaps) => false,
             (Kind::Nginx | Kind::Haproxy | Kind::Envoy, _) => true,
             // It does not know which answer is the last, so it never ends a connection by itself.
-            (Kind::Relay, _) => case.is_plain() && case.way != Way::Anew,
+            // Ten thousand connections that stay open would be twice as many here.
+            (Kind::Relay, _) => case.is_plain() && !matches!(case.way, Way::Anew | Way::Idle),
             (Kind::Pingora | Kind::BareHyper, _) => case.is_plain(),
         }
     }
