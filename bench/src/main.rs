@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand};
 
 /// That of Haldane's own programs, so that [`swapping`] costs what they cost.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Parser)]
 #[command(

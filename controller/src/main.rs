@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 /// A large cluster is read into many small objects, most of which live for one build: this allocator gives what they leave
 /// back, which the system's keeps.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How long the API server may be silent on a connection: longer than any watch lasts.
 const SILENCE_MAX: Duration = Duration::from_secs(45);

@@ -90,7 +90,7 @@ pub(super) struct LimitFlags {
     /// Streams that a client may make us reset in the life of one HTTP/2 connection; with more it is closed [default: 256].
     #[arg(long, value_name = "COUNT", value_parser = count())]
     resets_per_connection: Option<u32>,
-    /// Memory of the process: with 80 % of it in use, requests are answered with 503 [default: that of its control group].
+    /// Memory of the process: with 90 % of it in use, requests are answered with 503 [default: that of its control group].
     #[arg(long, value_name = "MEBIBYTES", value_parser = count())]
     memory_limit: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! Whether the process has as much memory as it may: looked at 20 times a second, told by one flag.
+//! Whether the process has as much memory as it may: looked at 50 times a second, told by one flag.
 //!
 //! What counts is what the process itself holds, not what the kernel caches of files for it.
 
@@ -9,12 +9,13 @@ use std::time::Duration;
 
 /// How often the process is looked at. Whoever floods it with thousands of requests a second may have no more until the next
 /// look than there is between [`SHORT_PERCENT`] and the limit; a look takes some 20 us.
-pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Percent of the limit from which on requests are refused: what is under way needs the rest.
-const SHORT_PERCENT: u64 = 80;
-/// Percent of the limit below which they are taken again. Not the same number, so that it does not flutter.
-const ENOUGH_PERCENT: u64 = 75;
+const SHORT_PERCENT: u64 = 90;
+/// Percent of the limit below which they are taken again. Not the same number, so that it does not flutter; above 83, so that
+/// a fifth more than it needs is enough for a process.
+const ENOUGH_PERCENT: u64 = 85;
 
 /// Where Linux shows control groups.
 const GROUPS: &str = "/sys/fs/cgroup";
@@ -121,10 +122,10 @@ mod tests {
         let memory = Memory::new(Some(1_000));
         for (held, short) in [
             (0, false),
-            (799, false),
-            (800, true),
-            (760, true),
-            (749, false),
+            (899, false),
+            (900, true),
+            (860, true),
+            (849, false),
         ] {
             memory.judge(held, 1_000);
             assert_eq!(memory.is_short(), short, "{held}");

@@ -136,7 +136,7 @@ const WAITING: usize = 100;
 /// See [`WAITING`].
 const FLOODS: usize = 60;
 /// What the proxy may have, in MiB: some four times what it needs for itself.
-const LIMIT_MIB: &str = "96";
+const LIMIT_MIB: u64 = 96;
 /// The host of requests that wait for ever.
 const SLOW: &str = "slow.example.com";
 
@@ -149,7 +149,7 @@ struct Short<'l> {
 }
 
 impl<'l> Short<'l> {
-    async fn start(ledger: &'l Ledger, good: &Target) -> anyhow::Result<Self> {
+    async fn start(ledger: &'l Ledger, good: &Target, limit_mib: u64) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let mut objects = shop(&[], &pods(&[good]));
         objects.extend([
@@ -158,7 +158,8 @@ impl<'l> Short<'l> {
             pod("slow", "1.0", listener.local_addr()?),
         ]);
         let manifests = Manifests::of(&objects)?;
-        let args = [&arguments("/dev/null")[..], &["--memory-limit", LIMIT_MIB]].concat();
+        let limit = limit_mib.to_string();
+        let args = [&arguments("/dev/null")[..], &["--memory-limit", &limit]].concat();
         Ok(Self {
             ledger,
             serve: Serve::start_with(manifests.path(), &args).await?,
@@ -224,7 +225,7 @@ async fn f21_a_proxy_that_is_short_of_memory_refuses_and_recovers() -> anyhow::R
     raise_descriptors();
     let ledger = Ledger::default();
     let good = Target::start(&ledger, "good")?;
-    let mut short = Short::start(&ledger, &good).await?;
+    let mut short = Short::start(&ledger, &good, LIMIT_MIB).await?;
     println!("at first {} KiB", short.rss_kib()?);
     assert!(short.serves(scaled(100)).await?);
     let mut flood = Vec::new();
@@ -232,7 +233,9 @@ async fn f21_a_proxy_that_is_short_of_memory_refuses_and_recovers() -> anyhow::R
         assert!(flood.len() < WAITING * FLOODS, "nothing is refused");
         flood.extend(short.wait().await?);
     }
-    println!("{} wait: {} KiB", flood.len(), short.rss_kib()?);
+    let most = short.rss_kib()?;
+    println!("{} wait: {most} KiB", flood.len());
+    assert!(most <= LIMIT_MIB * 1_024, "{most} KiB");
     assert!(short.serve.is_running()?);
     // The backend ends, and all that waited for it with it. Memory comes back as it is used.
     short.silent.abort();
@@ -242,5 +245,42 @@ async fn f21_a_proxy_that_is_short_of_memory_refuses_and_recovers() -> anyhow::R
     })
     .await?;
     println!("at last {} KiB", short.rss_kib()?);
+    Ok(())
+}
+
+/// Connections of a load that is normal, over either version of HTTP, and its requests.
+const NORMAL: (usize, usize, u64) = (200, 20, 2_000);
+/// More than any load here needs, in MiB.
+const AMPLE_MIB: u64 = 4_096;
+
+impl Short<'_> {
+    /// The share of a normal load that is served, of one.
+    async fn goodput(&self) -> anyhow::Result<f64> {
+        let first = self.ledger.begun();
+        let (h1, h2, requests) = NORMAL;
+        let clients = Clients::of(self.ledger, &[self.serve.http]).connections(h1, h2);
+        clients.ask(scaled(requests)).await?;
+        let outcomes = self.ledger.outcomes();
+        let asked: Vec<_> = outcomes.iter().filter(|asked| asked.id >= first).collect();
+        let good = asked.iter().filter(|asked| asked.outcome.is_good());
+        Ok(good.count() as f64 / asked.len() as f64)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f21_a_fifth_more_memory_than_is_normal_is_enough() -> anyhow::Result<()> {
+    const GOODPUT_MIN: f64 = 0.7;
+    raise_descriptors();
+    let ledger = Ledger::default();
+    let good = Target::start(&ledger, "good")?;
+    let ample = Short::start(&ledger, &good, AMPLE_MIB).await?;
+    assert!(ample.goodput().await? == 1.0);
+    let normal = ample.rss_kib()?;
+    drop(ample);
+    let mut tight = Short::start(&ledger, &good, normal * 12 / 10 / 1_024).await?;
+    let goodput = tight.goodput().await?;
+    let needs = tight.rss_kib()?;
+    println!("normal {normal} KiB; with a fifth more {goodput} of all are good, {needs} KiB");
+    assert!(goodput >= GOODPUT_MIN && tight.serve.is_running()?);
     Ok(())
 }
