@@ -96,9 +96,11 @@ fn picture(report: &Report) -> Result<String, std::fmt::Error> {
         }
     }
     let machine = &report.machine;
+    // What a distribution calls its own build says nothing to others.
+    let kernel = machine.kernel.split('-').next().unwrap_or_default();
     let about = format!(
-        "haldane-bench {}; {}, {} cores, Linux {}",
-        report.command, machine.processor, machine.cores, machine.kernel
+        "haldane-bench {}; {}, {} cores, Linux {kernel}",
+        report.command, machine.processor, machine.cores
     );
     let y = height - 12.0;
     writeln!(
