@@ -11,7 +11,7 @@ ARG TARGETARCH
 WORKDIR /haldane
 
 # A C compiler and make, since aws-lc and jemalloc are C, and the C library of the target. It is glibc, linked in as a whole: a
-# request costs a third more of Haldane's own time with musl, which copies memory more slowly.
+# request costs a quarter more of Haldane's own time with musl, which copies memory more slowly.
 RUN case "$TARGETARCH" in \
         amd64) machine=x86_64 compiler="gcc-x86-64-linux-gnu libc6-dev-amd64-cross" ;; \
         arm64) machine=aarch64 compiler="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;; \
