@@ -4,7 +4,8 @@
 #   docker buildx build --platform linux/amd64,linux/arm64 --target controller --tag REGISTRY/haldane-controller:0.1.0 --push .
 #
 # The compiler always runs on the builder's own architecture, so no emulation is needed. Programs for that architecture are
-# built by a profile (bench/pgo), which takes a second core and twice the time; those for the other one without.
+# built by a profile (bench/pgo), which takes cores 0 and 1 and twice the time; those for the other one, or without these
+# cores, are not.
 FROM --platform=$BUILDPLATFORM rust:1.95-slim-bookworm AS build
 ARG BUILDARCH
 ARG TARGETARCH
@@ -32,8 +33,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && linker="$(echo "CARGO_TARGET_${target}_LINKER" | tr a-z- A-Z_)" \
     && export "$linker=$(cat /machine)-linux-gnu-gcc" RUSTFLAGS=-Ctarget-feature=+crt-static \
     && if [ "$TARGETARCH" = arm64 ]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; fi \
-    && if [ "$TARGETARCH" = "$BUILDARCH" ] && [ "$(nproc)" -gt 1 ]; then \
-        bench/pgo "$target" && programs=target/pgo/programs; \
+    && if [ "$TARGETARCH" = "$BUILDARCH" ] && bench/pgo "$target"; then \
+        programs=target/pgo/programs; \
     else \
         cargo build --release --locked --target "$target" \
             --package haldane --package haldane-proxy --package haldane-controller \

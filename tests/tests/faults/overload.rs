@@ -277,7 +277,7 @@ async fn f21_a_fifth_more_memory_than_is_normal_is_enough() -> anyhow::Result<()
     assert!(ample.goodput().await? == 1.0);
     let normal = ample.rss_kib()?;
     drop(ample);
-    let mut tight = Short::start(&ledger, &good, normal * 12 / 10 / 1_024).await?;
+    let mut tight = Short::start(&ledger, &good, (normal * 12 / 10).div_ceil(1_024)).await?;
     let goodput = tight.goodput().await?;
     let needs = tight.rss_kib()?;
     println!("normal {normal} KiB; with a fifth more {goodput} of all are good, {needs} KiB");
