@@ -254,6 +254,14 @@ const NORMAL: (usize, usize, u64) = (200, 20, 2_000);
 const AMPLE_MIB: u64 = 4_096;
 
 impl Short<'_> {
+    /// The most that it ever held.
+    fn peak_kib(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.serve.id()?))?;
+        let mut lines = status.lines();
+        let peak = lines.find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        Ok(peak.unwrap_or_default().trim().parse()?)
+    }
+
     /// The share of a normal load that is served, of one.
     async fn goodput(&self) -> anyhow::Result<f64> {
         let first = self.ledger.begun();
@@ -275,7 +283,7 @@ async fn f21_a_fifth_more_memory_than_is_normal_is_enough() -> anyhow::Result<()
     let good = Target::start(&ledger, "good")?;
     let ample = Short::start(&ledger, &good, AMPLE_MIB).await?;
     assert!(ample.goodput().await? == 1.0);
-    let normal = ample.rss_kib()?;
+    let normal = ample.peak_kib()?;
     drop(ample);
     let mut tight = Short::start(&ledger, &good, (normal * 12 / 10).div_ceil(1_024)).await?;
     let goodput = tight.goodput().await?;
