@@ -237,9 +237,14 @@ async fn f21_a_proxy_that_is_short_of_memory_refuses_and_recovers() -> anyhow::R
     println!("{} wait: {most} KiB", flood.len());
     assert!(most <= LIMIT_MIB * 1_024, "{most} KiB");
     assert!(short.serve.is_running()?);
-    // The backend ends, and all that waited for it with it. Memory comes back as it is used.
+    // The backend ends, and all that waited for it with it. Nobody asks for anything until the memory has come back: who is
+    // short of it does little that could give it back on the way.
     short.silent.abort();
     drop(flood);
+    until("memory to come back", || async {
+        Ok((short.rss_kib()? < LIMIT_MIB * 1_024 * 2 / 3).then_some(()))
+    })
+    .await?;
     until("requests to be served again", || async {
         Ok(short.serves(200).await?.then_some(()))
     })
