@@ -208,13 +208,21 @@ impl Stage {
         }
     }
 
+    /// How many routes are asked for in turn; none where it is the same one each time.
+    pub(crate) fn routes_in_turn(self) -> u64 {
+        match self {
+            Table => (TABLE_HOSTS * TABLE_PATHS) as u64,
+            Shop | Crowd | Still | Swaps => 0,
+        }
+    }
+
     /// The host and path of one request of many: all of a table's, far apart from one to the next.
     pub(crate) fn place(self, turn: u64) -> (String, String) {
         /// Prime to the number of routes, so that none is left out.
         const STRIDE: u64 = 61_803;
         match self {
             Table => {
-                let route = turn.wrapping_mul(STRIDE) % (TABLE_HOSTS * TABLE_PATHS) as u64;
+                let route = turn.wrapping_mul(STRIDE) % self.routes_in_turn();
                 let (host, path) = (route / TABLE_PATHS as u64, route % TABLE_PATHS as u64);
                 (format!("h{host}.example.com"), format!("/p{path}"))
             }
@@ -258,7 +266,7 @@ mod tests {
 
     #[test]
     fn every_route_of_a_table_is_asked_for() {
-        let routes = (TABLE_HOSTS * TABLE_PATHS) as u64;
+        let routes = Table.routes_in_turn();
         let places: BTreeSet<_> = (0..routes).map(|turn| Table.place(turn)).collect();
         assert_eq!(places.len() as u64, routes);
     }

@@ -13,7 +13,7 @@ use crate::user::Plan;
 /// How much is sent in a measurement.
 #[derive(Clone, Copy)]
 pub(crate) struct Amount {
-    /// Requests before, which are not measured.
+    /// Requests before, which are not measured; more where routes were not asked for yet.
     pub(crate) warm_up: u64,
     /// Requests that are measured.
     pub(crate) requests: u64,
@@ -83,13 +83,14 @@ pub(crate) async fn measure(
     core: usize,
 ) -> anyhow::Result<Sample> {
     let mut load = Load::connect(plan, amount.users).await?;
-    load.send(amount.warm_up, Pace::Closed).await?;
+    let warm_up = amount.warm_up.max(plan.unasked());
+    load.send(warm_up, Pace::Closed).await?;
     let processes = peer.process.tree();
     let (cpu_before, core_before) = (CpuTime::of(&processes)?, busy_ns(core)?);
     let outcome = load.send(amount.requests, amount.pace).await?;
     let spent = CpuTime::of(&processes)?.since(cpu_before);
     let core_busy_ns = busy_ns(core)? - core_before;
-    let turns = amount.warm_up + amount.requests;
+    let turns = warm_up + amount.requests;
     Ok(Sample {
         case: plan.case().name,
         peer: peer.kind,

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::answer::{body_of, get, message_of, post};
-use crate::case::{Ask, Case, SMALL, Stage, Way};
+use crate::case::{Ask, Case, SMALL, Way};
 pub(crate) use tls::Certificate;
 
 /// Room for what a peer has answered: enough of a long answer for each read to be worth its call.
@@ -47,9 +47,9 @@ pub(crate) struct Plan {
     certificate: Arc<Certificate>,
     /// What each version answers with.
     bodies: Vec<String>,
-    /// What is sent, where it is the same each time.
+    /// What is sent, where it is the same each time and long.
     request: Vec<u8>,
-    /// How often was asked, where it is not.
+    /// How often was asked, where it is not long.
     turns: AtomicU64,
 }
 
@@ -109,6 +109,13 @@ impl Plan {
         self.bodies.len()
     }
 
+    /// Routes that were not asked for yet. Who asks for one first may pay for what a peer keeps of it from then on, which
+    /// is no request's price.
+    pub(crate) fn unasked(&self) -> u64 {
+        let routes = self.case.stage.routes_in_turn();
+        routes.saturating_sub(self.turns.load(Ordering::Relaxed))
+    }
+
     /// That many clients, connected if they stay so.
     ///
     /// # Errors
@@ -159,15 +166,15 @@ impl Plan {
         "shop.example.com"
     }
 
+    /// Short ones are made anew for each turn, also where all are the same: a case and its base must not differ in what
+    /// their client has to do, as a proxy that is asked at another pace finds another number of requests at once.
     fn next_request(&self) -> Cow<'_, [u8]> {
-        match self.case.stage {
-            Stage::Table => {
+        match self.case.ask {
+            Ask::Get(_) => {
                 let turn = self.turns.fetch_add(1, Ordering::Relaxed);
                 Cow::Owned(request(self.case, turn))
             }
-            Stage::Shop | Stage::Crowd | Stage::Still | Stage::Swaps => {
-                Cow::Borrowed(&self.request)
-            }
+            Ask::Put(_) | Ask::Grpc | Ask::Echo => Cow::Borrowed(&self.request),
         }
     }
 }
