@@ -10,12 +10,13 @@ use crate::forward;
 use crate::forwarded::{self, Told};
 use crate::gate::{self, Passed, Verdict};
 use crate::head::{self, Admitted, Refusal};
+use crate::local_rule::LocalRule;
 use crate::record::Record;
 use crate::respond;
-use crate::snapshot::{Local, LocalRule, Snapshot, Unsent};
+use crate::snapshot::{Local, Snapshot, Unsent};
 use crate::spare;
 use crate::worker::Worker;
-use haldane_routing::{Action, By, Country, RequestView};
+use haldane_routing::{Action, By, Country, RequestView, RuleIndex};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -44,11 +45,23 @@ pub(crate) struct Call {
 /// The rule a request is under, by one worker's view of one snapshot.
 pub(crate) struct Routed {
     pub(crate) local: Rc<Local>,
-    pub(crate) rule: Rc<LocalRule>,
+    rule: RuleIndex,
     /// Until the request is on its way, the snapshot is not fully replaced.
     pub(crate) unsent: Cell<Option<Unsent>>,
     /// The path that the upstream sees, where the rule rewrites it.
     pub(crate) rewritten: Cell<Option<String>>,
+}
+
+impl Routed {
+    /// What the worker keeps of the rule.
+    pub(crate) fn rule(&self) -> &LocalRule {
+        self.local.kept(self.rule)
+    }
+
+    /// The rule's place in the table.
+    pub(crate) fn index(&self) -> RuleIndex {
+        self.rule
+    }
 }
 
 /// Why a request that is sound is under no rule.
@@ -272,17 +285,17 @@ impl Call {
         let Some(found) = local.snapshot.table.find(&self.view(&local)) else {
             return Err(Unrouted::by(&local.snapshot));
         };
-        let rewrite = found.rule.filters().rewrite();
-        let rewritten = rewrite.map(|rewrite| rewrite.apply(self.parts.uri.path(), found.path()));
         let index = found.index;
         let rule = local.rule(index, &self.worker);
+        let rewrite = rule.filters().rewrite();
+        let rewritten = rewrite.map(|rewrite| rewrite.apply(self.parts.uri.path(), found.path()));
         if rule.sees_told {
             self.show_told();
         }
         Ok(Routed {
             unsent: Cell::new(Some(local.unsent())),
             rewritten: Cell::new(rewritten),
-            rule,
+            rule: index,
             local,
         })
     }
@@ -325,18 +338,17 @@ impl Call {
     }
 
     async fn act(&mut self, routed: &Routed, passed: Passed) -> Response<Body> {
-        match routed.rule.rule().action() {
-            Action::Forward(forward) => forward::forward(self, routed, forward, passed).await,
-            Action::Redirect(redirect) => {
-                let location = self.asked().redirected(redirect);
-                let answer = respond::redirect(redirect.status(), location);
-                self.own(routed, answer, passed)
-            }
-            Action::Respond { status, body } => {
-                let answer = respond::text(*status, body.clone());
-                self.own(routed, answer, passed)
-            }
+        if let Some(forward) = routed.rule().forward() {
+            return forward::forward(self, routed, forward, passed).await;
         }
+        let answer = match routed.rule().rule().action() {
+            Action::Redirect(redirect) => {
+                respond::redirect(redirect.status(), self.asked().redirected(redirect))
+            }
+            Action::Respond { status, body } => respond::text(*status, body.clone()),
+            Action::Forward(_) => unreachable!("it has been forwarded"),
+        };
+        self.own(routed, answer, passed)
     }
 
     /// An answer that the rule gives itself.
@@ -346,11 +358,11 @@ impl Call {
         mut answer: Response<Answer>,
         passed: Passed,
     ) -> Response<Body> {
-        let series = routed.rule.series(None, By::Split, &self.worker);
+        let series = routed.rule().series(None, By::Split, &self.worker);
         let mut record = Record::begin(&self.worker, series, self.begun);
         record.counted = passed.counted;
-        record.log_request(self, routed.rule.rule(), None, "none");
-        gate::after(&routed.rule, passed.marks, answer.headers_mut());
+        record.log_request(self, routed.rule().rule(), None, "none");
+        gate::after(routed.rule(), passed.marks, answer.headers_mut());
         recorded(answer, record)
     }
 

@@ -13,12 +13,13 @@ use crate::deadline::{Deadline, grpc_timeout};
 use crate::endpoint::Endpoint;
 use crate::gate::{self, Marks, Passed};
 use crate::head::Framing;
+use crate::local_rule::LocalRule;
 use crate::metrics::{ErrorClass, Side};
 use crate::mirror;
 use crate::outgoing::{self, Outgoing};
 use crate::record::Record;
 use crate::respond;
-use crate::snapshot::{LocalRule, Unsent};
+use crate::snapshot::Unsent;
 use crate::target::{Followed, Target};
 use crate::tunnel;
 use crate::upstream::Stream;
@@ -46,11 +47,11 @@ pub(crate) async fn forward(
         |empty| (empty.drawn, empty.by),
         |choice| (choice.drawn, choice.by),
     );
-    let series = routed.rule.series(Some(drawn), by, &call.worker);
+    let series = routed.rule().series(Some(drawn), by, &call.worker);
     let mut record = Record::begin(&call.worker, series, call.begun);
     record.counted = passed.counted;
     let version = &forward.versions()[drawn.index()];
-    record.log_request(call, routed.rule.rule(), Some(version), by.as_str());
+    record.log_request(call, routed.rule().rule(), Some(version), by.as_str());
     let upgrade = call.take_upgrade();
     let deadline = deadline(call, forward);
     let replied = match choice {
@@ -61,7 +62,7 @@ pub(crate) async fn forward(
         grpc: call.admitted.grpc,
         untaken: call.has_untaken_body(),
         worker: &call.worker,
-        rule: &routed.rule,
+        rule: routed.rule(),
         patience: Patience {
             idle: forward.timeouts().idle,
             deadline,
@@ -85,7 +86,7 @@ async fn exchange(
 ) -> Result<(Reply, Cookies), ErrorClass> {
     let mut unsent = routed.unsent.take();
     let affinity = Affinity::of(call, forward);
-    let filters = routed.rule.rule().filters();
+    let filters = routed.rule().filters();
     let mut body = intake(call, filters, record);
     if filters.buffers_request() {
         // A client may take its time, and no table waits for that: the first attempt goes by the one then in force.
@@ -105,7 +106,7 @@ async fn exchange(
     mirror::send(&call.worker, routed, forward, &outgoing, &body);
     let mut route = Route {
         worker: &call.worker,
-        rule: &routed.rule,
+        rule: routed.rule(),
         forward,
         choice,
         target: Target::of(routed, forward, choice),
@@ -165,7 +166,7 @@ impl Route<'_> {
         mut unsent: Option<Unsent>,
         record: &mut Record,
     ) -> Result<Reply, ErrorClass> {
-        self.rule.budget.earn();
+        self.rule.budget.earn(self.forward.retry().budget_percent);
         let mut tried = Vec::new();
         let (mut left, mut stale, mut again) = (self.forward.retry().attempts_max, 0, false);
         loop {

@@ -9,9 +9,9 @@ use crate::body::{Answer, Progress, RequestBody};
 use crate::filters::basic_auth::{BasicAuth, BasicAuthError, Login, Verifier};
 use crate::filters::rate::{Clients, InFlight, Limited, RateLimits};
 use crate::filters::{cors, external_auth};
+use crate::local_rule::LocalRule;
 use crate::metrics::ErrorClass;
 use crate::respond;
-use crate::snapshot::LocalRule;
 use crate::worker::Worker;
 use bytes::{Bytes, BytesMut};
 use haldane_routing::filters::ExternalAuth;
@@ -53,7 +53,7 @@ pub(crate) struct RuleGate {
 
 impl RuleGate {
     /// `None` where the rule has no such filter.
-    pub(crate) fn new(rule: &Rule, worker: &Worker) -> Option<Box<Self>> {
+    pub(crate) fn new(rule: &Rule, worker: &Worker) -> Option<Self> {
         let filters = rule.filters();
         let limits = filters.rate().and_then(|spec| limits(spec, rule.origin()));
         let basic = |spec: &BasicAuthSpec| {
@@ -63,12 +63,10 @@ impl RuleGate {
         let auth = filters.external_auth();
         let auth_service = auth.map(|auth| Service::new(worker, auth));
         let any = limits.is_some() || basic_auth.is_some() || auth_service.is_some();
-        any.then(|| {
-            Box::new(Self {
-                limits,
-                basic_auth,
-                auth_service,
-            })
+        any.then_some(Self {
+            limits,
+            basic_auth,
+            auth_service,
         })
     }
 
@@ -103,11 +101,11 @@ pub(crate) struct Marks {
 
 /// Asks every filter of the rule.
 pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
-    let filters = routed.rule.rule().filters();
+    let filters = routed.rule().filters();
     if let Some(answer) = turned_away(call, filters) {
         return Verdict::Answer(answer);
     }
-    let gate = routed.rule.gate.as_deref();
+    let gate = routed.rule().gate();
     let counted = match count(call, gate) {
         Ok(counted) => counted,
         Err(limited) => {
@@ -238,7 +236,7 @@ async fn ask(
 
 /// What the rule changes in any answer.
 pub(crate) fn after(rule: &LocalRule, marks: Marks, headers: &mut HeaderMap) {
-    let filters = rule.rule().filters();
+    let filters = rule.filters();
     filters.response_headers().apply(headers);
     if let (Some(cors), Some(mark)) = (filters.cors(), &marks.cors) {
         mark.apply(cors, headers);

@@ -1,50 +1,41 @@
 //! How many second tries a rule may make: a share of its requests, so that an outage is not answered with more load.
 
-use haldane_routing::{Action, Rule};
 use std::cell::Cell;
 
+/// What one retry costs: a request earns as many as the rule's retry budget has percent.
+const RETRY: u32 = 100;
 /// Retries that are allowed without any request before them: enough for the first requests after a start.
-const RESERVE: f64 = 10.0;
+const RESERVE: u32 = 10;
 /// Unused retries are not saved up beyond this.
-const SAVED_MAX: f64 = 100.0;
+const SAVED_MAX: u32 = 100;
 
 /// The retry budget of one rule on one worker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Budget {
-    earned_each: f64,
-    balance: Cell<f64>,
+    /// In hundredths of a retry.
+    saved: Cell<u32>,
 }
 
 impl Budget {
-    pub(crate) fn new(rule: &Rule) -> Self {
-        let percent = match rule.action() {
-            Action::Forward(forward) => forward.retry().budget_percent,
-            _ => 0,
-        };
-        Self::of_percent(percent)
-    }
-
-    fn of_percent(percent: u8) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            earned_each: f64::from(percent) / 100.0,
-            balance: Cell::new(RESERVE),
+            saved: Cell::new(RESERVE * RETRY),
         }
     }
 
-    /// A request came.
-    pub(crate) fn earn(&self) {
-        self.balance
-            .set((self.balance.get() + self.earned_each).min(SAVED_MAX));
+    /// A request came that earns so many hundredths of a retry.
+    pub(crate) fn earn(&self, percent: u8) {
+        let saved = self.saved.get() + u32::from(percent);
+        self.saved.set(saved.min(SAVED_MAX * RETRY));
     }
 
     /// Takes one retry, if there is one.
     pub(crate) fn spend(&self) -> bool {
-        let left = self.balance.get() - 1.0;
-        let enough = left >= 0.0;
-        if enough {
-            self.balance.set(left);
+        let left = self.saved.get().checked_sub(RETRY);
+        if let Some(left) = left {
+            self.saved.set(left);
         }
-        enough
+        left.is_some()
     }
 }
 
@@ -54,10 +45,10 @@ mod tests {
 
     #[track_caller]
     fn check(percent: u8, requests: usize, retries: usize) {
-        let budget = Budget::of_percent(percent);
-        (0..RESERVE as usize).for_each(|_| assert!(budget.spend(), "the reserve"));
+        let budget = Budget::new();
+        (0..RESERVE).for_each(|_| assert!(budget.spend(), "the reserve"));
         let spent = (0..requests).filter(|_| {
-            budget.earn();
+            budget.earn(percent);
             budget.spend()
         });
         assert_eq!(spent.count(), retries);

@@ -1,18 +1,14 @@
 //! What requests are routed by: one immutable snapshot, replaced whole, and each worker's own view of it.
 
+use crate::by_rule::ByRule;
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::forwarded::is_told;
-use crate::gate::RuleGate;
-use crate::metrics::{Place, SeriesKey, SeriesShard, Share};
-use crate::retry::Budget;
+use crate::local_rule::LocalRule;
 use crate::tls::{Alpn, CertificateFault, ClientTls, ClientTlsFault};
 use crate::worker::Worker;
-use haldane_routing::spec::{HostSpec, PathSpec, Protocol, UpstreamTlsSpec};
-use haldane_routing::{
-    Action, Backend, Balance, By, Forward, HashKey, Rule, RuleIndex, Sticky, Table, Version,
-    VersionIndex,
-};
-use std::cell::{Cell, OnceCell, RefCell};
+use haldane_routing::spec::{Protocol, UpstreamTlsSpec};
+use haldane_routing::{Backend, RuleIndex, Table};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -149,150 +145,10 @@ fn enliven(
     })
 }
 
-/// What is counted together: a version, none where the rule answers itself, and what decided on it.
-type Choice = (Option<VersionIndex>, By);
-
-/// A rule's counters by choice. Nearly all rules have one, which needs no room of its own; the others are so few that they
-/// are looked through.
-#[derive(Default)]
-struct SeriesByChoice {
-    first: OnceCell<(Choice, Rc<SeriesShard>)>,
-    others: RefCell<Vec<(Choice, Rc<SeriesShard>)>>,
-}
-
-impl SeriesByChoice {
-    fn find(&self, choice: Choice) -> Option<Rc<SeriesShard>> {
-        let is = |known: &&(Choice, Rc<SeriesShard>)| known.0 == choice;
-        if let Some((_, first)) = self.first.get().filter(is) {
-            return Some(first.clone());
-        }
-        let others = self.others.borrow();
-        others.iter().find(is).map(|(_, known)| known.clone())
-    }
-
-    fn keep(&self, choice: Choice, series: Rc<SeriesShard>) {
-        if let Err(another) = self.first.set((choice, series)) {
-            self.others.borrow_mut().push(another);
-        }
-    }
-}
-
-/// What one worker keeps of a rule: counters, the retry budget, filters that remember.
-pub(crate) struct LocalRule {
-    rule: Arc<Rule>,
-    series: SeriesByChoice,
-    pub(crate) budget: Budget,
-    pub(crate) gate: Option<Box<RuleGate>>,
-    /// Whether the rule looks at, or changes, what upstreams are told of a request's way.
-    pub(crate) sees_told: bool,
-}
-
-fn sees_told(rule: &Rule) -> bool {
-    let filters = rule.filters();
-    let edits = filters.request_headers();
-    let edited = edits.set().iter().chain(edits.add()).map(|(name, _)| name);
-    edited.chain(edits.remove()).any(is_told)
-        || filters.external_auth().is_some()
-        || matches!(rule.action(), Action::Forward(forward) if picks_by_told(forward))
-}
-
-fn picks_by_told(forward: &Forward) -> bool {
-    let sticky = matches!(forward.sticky(), Some(Sticky::Header(name)) if is_told(name));
-    let by_told = |key: &HashKey| matches!(key, HashKey::Header(name) if is_told(name));
-    sticky || matches!(forward.balance(), Balance::ConsistentHash(keys) if keys.iter().any(by_told))
-}
-
-impl LocalRule {
-    pub(crate) fn rule(&self) -> &Arc<Rule> {
-        &self.rule
-    }
-
-    /// Where requests to a version (or answered by the rule itself) are counted.
-    pub(crate) fn series(
-        &self,
-        version: Option<VersionIndex>,
-        by: By,
-        worker: &Worker,
-    ) -> Rc<SeriesShard> {
-        let choice = (version, by);
-        if let Some(known) = self.series.find(choice) {
-            return known;
-        }
-        let metrics = &worker.shared.metrics;
-        let counted = metrics.series(&self.key(version, by), &place(&self.rule));
-        let shard = |share| Rc::new(counted.shard(share, worker.index));
-        let shard = if metrics.is_other(&counted) {
-            // One for all, so that rules without number have no more to read for it.
-            let other = worker.other_series.get_or_init(|| shard(Share::default()));
-            other.clone()
-        } else {
-            shard(self.share(version))
-        };
-        self.series.keep(choice, shard.clone());
-        shard
-    }
-
-    fn share(&self, version: Option<VersionIndex>) -> Share {
-        let (Some(version), Action::Forward(forward)) = (version, self.rule.action()) else {
-            return Share::default();
-        };
-        let weights = forward.versions().iter().map(Version::weight);
-        Share {
-            weight: forward.versions()[version.index()].weight(),
-            period: weights.fold(0, u64::saturating_add),
-        }
-    }
-
-    fn key(&self, version: Option<VersionIndex>, by: By) -> SeriesKey<&str> {
-        let origin = self.rule.origin();
-        let (name, canary) = match (version, self.rule.action()) {
-            (Some(version), Action::Forward(forward)) => {
-                let version = &forward.versions()[version.index()];
-                (version.name(), version.canary())
-            }
-            _ => ("", ""),
-        };
-        SeriesKey {
-            namespace: &origin.namespace,
-            ingress: &origin.name,
-            rule: self.rule.id(),
-            service: &origin.service,
-            by: if version.is_some() {
-                by.as_str()
-            } else {
-                "none"
-            },
-            version: name,
-            canary,
-        }
-    }
-}
-
-/// What a rule asks for first: it has one path, and more hosts than one only by aliases.
-fn place(rule: &Rule) -> Place<'_> {
-    let Some(first) = rule.matches().first() else {
-        return Place::default();
-    };
-    Place {
-        host: match &first.host {
-            HostSpec::Any => "_".into(),
-            HostSpec::Exact(name) => name.into(),
-            HostSpec::OneLabel(suffix) | HostSpec::ManyLabels(suffix) => {
-                format!("*.{suffix}").into()
-            }
-        },
-        path: match &first.path {
-            PathSpec::Exact(path) | PathSpec::Prefix(path) => path.into(),
-            PathSpec::Regex { pattern, .. } => pattern.into(),
-        },
-    }
-}
-
 /// A worker's view of a snapshot. Nothing in it is shared with another thread but the snapshot itself.
 pub(crate) struct Local {
     pub(crate) snapshot: Arc<Snapshot>,
-    /// By the rule's place in the table, each made at its first request.
-    rules: RefCell<Vec<Option<Rc<LocalRule>>>>,
+    rules: ByRule<LocalRule>,
     unsent: Cell<usize>,
     /// Nobody waits any more for what is unsent: it must not be sent by this view.
     over: Cell<bool>,
@@ -301,25 +157,21 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn new(snapshot: Arc<Snapshot>) -> Rc<Self> {
-        Self::with(snapshot, Vec::new())
+        let rules = ByRule::new(snapshot.table.rules().len());
+        Self::with(snapshot, rules)
     }
 
     /// The view of the next snapshot: rules that did not change keep their counters and budgets.
     pub(crate) fn next(&self, snapshot: Arc<Snapshot>) -> Rc<Self> {
-        let before = self.rules.borrow();
-        let keep = |(rule, local): (&Arc<Rule>, &Option<Rc<LocalRule>>)| {
-            let local = local.as_ref()?;
-            Arc::ptr_eq(rule, &local.rule).then(|| local.clone())
-        };
-        let rules = snapshot.table.rules().iter().zip(&*before).map(keep);
-        Self::with(snapshot.clone(), rules.collect())
+        let (before, now) = (self.snapshot.table.rules(), snapshot.table.rules());
+        let rules = self.rules.next(before, now);
+        Self::with(snapshot, rules)
     }
 
-    fn with(snapshot: Arc<Snapshot>, mut rules: Vec<Option<Rc<LocalRule>>>) -> Rc<Self> {
-        rules.resize(snapshot.table.rules().len(), None);
+    fn with(snapshot: Arc<Snapshot>, rules: ByRule<LocalRule>) -> Rc<Self> {
         Rc::new(Self {
             snapshot,
-            rules: RefCell::new(rules),
+            rules,
             unsent: Cell::new(0),
             over: Cell::new(false),
             all_sent: tokio::sync::Notify::new(),
@@ -327,19 +179,16 @@ impl Local {
     }
 
     /// What is kept of a rule, made at its first request.
-    pub(crate) fn rule(&self, index: RuleIndex, worker: &Worker) -> Rc<LocalRule> {
-        let place = &mut self.rules.borrow_mut()[index.index()];
-        let make = || {
-            let rule = self.snapshot.table.rules()[index.index()].clone();
-            Rc::new(LocalRule {
-                gate: RuleGate::new(&rule, worker),
-                budget: Budget::new(&rule),
-                sees_told: sees_told(&rule),
-                series: SeriesByChoice::default(),
-                rule,
-            })
-        };
-        place.get_or_insert_with(make).clone()
+    pub(crate) fn rule(&self, index: RuleIndex, worker: &Worker) -> &LocalRule {
+        let index = index.index();
+        let rule = || self.snapshot.table.rules()[index].clone();
+        self.rules.get(index, || LocalRule::new(rule(), worker))
+    }
+
+    /// What is kept of a rule that a request was found to be under.
+    pub(crate) fn kept(&self, index: RuleIndex) -> &LocalRule {
+        let kept = self.rules.known(index.index());
+        kept.expect("it was made when the request was routed")
     }
 
     /// A request has chosen its version by this view and is not on the wire yet, until the guard is dropped.
@@ -384,53 +233,7 @@ impl Drop for Unsent {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A rule with these filters and this way to forward.
-    fn table(matches: &str, filters: &str, forward: &str) -> Table {
-        let spec = format!(
-            r#"{{"rules": [{{"id": "r", "origin": {{}}, "matches": [{{{matches}}}], "filters": {{{filters}}},
-                "action": {{"forward": {{"versions": [{{"name": "v", "weight": 1, "backend": "b"}}] {forward}}}}}}}],
-               "backends": [{{"name": "b"}}]}}"#
-        );
-        Table::build(&serde_json::from_str(&spec).unwrap(), None, 7).unwrap()
-    }
-
-    #[track_caller]
-    fn check(filters: &str, forward: &str, sees: bool) {
-        let table = table("", filters, forward);
-        assert_eq!(sees_told(&table.rules()[0]), sees, "{filters} {forward}");
-    }
-
-    #[test]
-    fn a_rule_sees_what_is_told_where_it_edits_or_picks_by_it() {
-        check("", "", false);
-        check(
-            r#""request_headers": {"remove": ["x-request-id"]}"#,
-            "",
-            true,
-        );
-        check(
-            r#""request_headers": {"set": [["X-Real-IP", "a"]]}"#,
-            "",
-            true,
-        );
-        check(
-            r#""request_headers": {"add": [["forwarded", "a"]]}"#,
-            "",
-            true,
-        );
-        check(
-            r#""request_headers": {"set": [["x-other", "a"]]}"#,
-            "",
-            false,
-        );
-        check("", r#", "sticky": {"header": "x-forwarded-for"}"#, true);
-        check("", r#", "sticky": {"header": "x-user"}"#, false);
-        let hash =
-            |key| format!(r#", "balance": {{"consistent_hash": ["host", {{"header": "{key}"}}]}}"#);
-        check("", &hash("x-real-ip"), true);
-        check("", &hash("x-user"), false);
-    }
+    use crate::local_rule::tests::table;
 
     #[test]
     fn a_table_sees_what_is_told_where_a_condition_asks_for_it() {

@@ -4,15 +4,16 @@
 //! force, for an acknowledged table must not be answered by what an older one said. It takes no ticket.
 
 use crate::answer::Routed;
-use crate::snapshot::{LiveBackend, Local, LocalRule, Unsent};
+use crate::local_rule::LocalRule;
+use crate::snapshot::{LiveBackend, Local, Unsent};
 use crate::worker::Worker;
-use haldane_routing::{Action, BackendIndex, By, Choice, Forward, VersionIndex};
+use haldane_routing::{BackendIndex, By, Choice, Forward, RuleIndex, VersionIndex};
 use std::rc::Rc;
 
 /// A version, as one snapshot has it.
 pub(crate) struct Target {
     local: Rc<Local>,
-    rule: Rc<LocalRule>,
+    rule: RuleIndex,
     version: VersionIndex,
     backend: BackendIndex,
 }
@@ -31,7 +32,7 @@ impl Target {
     pub(crate) fn of(routed: &Routed, forward: &Forward, choice: &Choice) -> Self {
         Self {
             local: routed.local.clone(),
-            rule: routed.rule.clone(),
+            rule: routed.index(),
             version: choice.version,
             backend: forward.versions()[choice.version.index()].backend(),
         }
@@ -68,27 +69,23 @@ impl Target {
 
     /// The place of the same request in another table.
     fn next(&self, local: Rc<Local>, worker: &Worker, by: By, random: u32) -> Option<Self> {
-        let index = local.snapshot.table.index_of(self.rule.rule().id())?;
-        let rule = local.rule(index, worker);
-        let forward = forward_of(&rule)?;
+        let index = local.snapshot.table.index_of(self.rule().rule().id())?;
+        let forward = local.rule(index, worker).forward()?;
         let version = forward.again(self.name()?, by, random)?;
         Some(Self {
             backend: forward.versions()[version.index()].backend(),
             version,
             local,
-            rule: rule.clone(),
+            rule: index,
         })
     }
 
-    fn name(&self) -> Option<&str> {
-        let version = &forward_of(&self.rule)?.versions()[self.version.index()];
-        Some(version.name())
+    fn rule(&self) -> &LocalRule {
+        self.local.kept(self.rule)
     }
-}
 
-fn forward_of(rule: &LocalRule) -> Option<&Forward> {
-    match rule.rule().action() {
-        Action::Forward(forward) => Some(forward),
-        Action::Redirect(_) | Action::Respond { .. } => None,
+    fn name(&self) -> Option<&str> {
+        let version = &self.rule().forward()?.versions()[self.version.index()];
+        Some(version.name())
     }
 }

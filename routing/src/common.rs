@@ -5,7 +5,7 @@
 //! keep what they have.
 
 use crate::filters::Filters;
-use crate::forward::{Options, Version};
+use crate::forward::{Alike, Version};
 use crate::spec::{FiltersSpec, ForwardSpec, VersionSpec};
 use foldhash::HashMap;
 use std::borrow::Borrow;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(crate) struct Common {
     pub(crate) filters: Once<FiltersSpec, Filters>,
     pub(crate) versions: Once<Vec<VersionSpec>, [Version]>,
-    pub(crate) options: Once<ForwardSpec, Options>,
+    pub(crate) forwards: Once<ForwardSpec, Alike>,
 }
 
 /// Things that are made once for all equal keys.

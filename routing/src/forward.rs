@@ -23,17 +23,38 @@ pub(crate) use version::Resolver;
 
 use crate::condition::Condition;
 use crate::fault::Faults;
+use crate::schedule::VersionIndex;
 use crate::spec::{AffinitySpec, ForwardSpec, OnEmpty, OriginSpec, RetrySpec};
 use forced::Forced;
 use split::Split;
 use std::sync::Arc;
 
 /// What a rule does with requests that it passes on.
+///
+/// Two pointers, so that who keeps something of many rules side by side can keep it by value: requests of most rules look
+/// at nothing but what rules have in common.
 #[derive(Clone, Debug)]
 pub struct Forward {
+    common: Arc<Alike>,
+    own: Arc<Own>,
+}
+
+/// What rules that are written alike have in common.
+#[derive(Debug)]
+pub(crate) struct Alike {
     versions: Arc<[Version]>,
-    split: Split,
     options: Arc<Options>,
+    /// The version that gets all that is split, where one alone has a share: then nothing is counted.
+    only: Option<VersionIndex>,
+    /// Whether a version with a share has a ready endpoint. Then nobody else's terminating ones are asked: they may be
+    /// gone the next moment.
+    any_ready: bool,
+}
+
+/// What each rule has for itself.
+#[derive(Debug)]
+struct Own {
+    split: Split,
     /// Sticky positions hold within it.
     scope: Box<str>,
 }
@@ -61,23 +82,25 @@ impl Forward {
         before: Option<&Self>,
         faults: &mut Faults,
     ) -> Option<Self> {
-        let versions = version::parse_all(&spec.versions, resolver, faults);
+        let options = |faults: &mut Faults| Options::parse(spec, resolver, faults).map(Arc::new);
+        let common = Alike::of(spec, options, resolver, faults);
         let split = faults.within("versions", |faults| {
             Split::parse(&spec.versions, resolver, before, faults)
         });
-        let parse = || Options::parse(spec, resolver, faults).map(Arc::new);
-        let options = resolver.common.options.get(spec, parse);
         Some(Self {
-            versions: versions?,
-            split: split?,
-            options: options?,
-            scope: scope(origin, resolver.rule),
+            common: common?,
+            own: Arc::new(Own {
+                split: split?,
+                scope: scope(origin, resolver.rule),
+            }),
         })
     }
 
     /// Whether all backends are what and where they were.
     pub(crate) fn stays(&self, spec: &ForwardSpec, resolver: &Resolver<'_>) -> bool {
-        self.versions.iter().all(|version| version.stays(resolver))
+        self.versions()
+            .iter()
+            .all(|version| version.stays(resolver))
             && self.mirrors_stay(spec, resolver)
     }
 
@@ -97,67 +120,102 @@ impl Forward {
         if !self.mirrors_stay(spec, resolver) {
             return Self::parse(spec, origin, resolver, Some(self), faults);
         }
-        let versions = version::parse_all(&spec.versions, resolver, faults);
+        let options = |_: &mut Faults| Some(self.common.options.clone());
+        let common = Alike::of(spec, options, resolver, faults);
         let split = Split::parse(&spec.versions, resolver, Some(self), faults);
         Some(Self {
-            versions: versions?,
-            split: split?,
-            options: self.options.clone(),
-            scope: self.scope.clone(),
+            common: common?,
+            own: Arc::new(Own {
+                split: split?,
+                scope: self.own.scope.clone(),
+            }),
         })
     }
 
     /// The versions; the first is the stable one.
     #[must_use]
     pub fn versions(&self) -> &[Version] {
-        &self.versions
+        &self.common.versions
     }
 
     /// What happens when the chosen version has no endpoint.
     #[must_use]
     pub fn on_empty(&self) -> OnEmpty {
-        self.options.on_empty
+        self.options().on_empty
+    }
+
+    fn options(&self) -> &Options {
+        &self.common.options
     }
 
     /// Copies of requests.
     #[must_use]
     pub fn mirrors(&self) -> &[Mirror] {
-        &self.options.mirrors
+        &self.options().mirrors
     }
 
     /// How an endpoint is chosen inside a version.
     #[must_use]
     pub fn balance(&self) -> &Balance {
-        &self.options.balance
+        &self.options().balance
     }
 
     /// A cookie that keeps a client on one endpoint.
     #[must_use]
     pub fn affinity(&self) -> Option<&AffinitySpec> {
-        self.options.affinity.as_ref()
+        self.options().affinity.as_ref()
     }
 
     /// Time limits.
     #[must_use]
     pub fn timeouts(&self) -> &Timeouts {
-        &self.options.timeouts
+        &self.options().timeouts
     }
 
     /// Second tries.
     #[must_use]
     pub fn retry(&self) -> RetrySpec {
-        self.options.retry
+        self.options().retry
     }
 
     /// How users are kept on a version.
     #[must_use]
     pub fn sticky(&self) -> Option<&Sticky> {
-        self.options.sticky.as_ref()
+        self.options().sticky.as_ref()
     }
 
     /// The conditions of forced routing.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        self.options.forced.iter().flat_map(Forced::conditions)
+        self.options().forced.iter().flat_map(Forced::conditions)
+    }
+}
+
+impl Alike {
+    /// What there is for rules of this spec, or else is made with these options.
+    fn of(
+        spec: &ForwardSpec,
+        options: impl FnOnce(&mut Faults) -> Option<Arc<Options>>,
+        resolver: &Resolver<'_>,
+        faults: &mut Faults,
+    ) -> Option<Arc<Self>> {
+        let make = || Self::parse(spec, options, resolver, faults).map(Arc::new);
+        resolver.common.forwards.get(spec, make)
+    }
+
+    fn parse(
+        spec: &ForwardSpec,
+        options: impl FnOnce(&mut Faults) -> Option<Arc<Options>>,
+        resolver: &Resolver<'_>,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let versions = version::parse_all(&spec.versions, resolver, faults);
+        let options = options(faults);
+        Some(Self {
+            versions: versions?,
+            options: options?,
+            only: split::only(&spec.versions),
+            any_ready: split::any_ready(&spec.versions, resolver),
+        })
     }
 }
 

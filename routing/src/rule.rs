@@ -78,7 +78,7 @@ impl Rule {
 
     /// What happens before and after.
     #[must_use]
-    pub fn filters(&self) -> &Filters {
+    pub fn filters(&self) -> &Arc<Filters> {
         &self.filters
     }
 

@@ -14,12 +14,12 @@ impl Forward {
     /// the weights. `None` where there is no other, or the version has no endpoint and [`OnEmpty::Hold`] is set.
     #[must_use]
     pub fn again(&self, version: &str, by: By, random: u32) -> Option<VersionIndex> {
-        let at = self.versions.iter().position(|v| v.name() == version);
+        let at = self.versions().iter().position(|v| v.name() == version);
         let at = at.and_then(VersionIndex::new).filter(|at| self.stands(*at));
         match at {
-            Some(at) if by == By::Match || self.versions[at.index()].weight() > 0 => Some(at),
+            Some(at) if by == By::Match || self.versions()[at.index()].weight() > 0 => Some(at),
             None if self.on_empty() == OnEmpty::Hold => None,
-            Some(_) | None => Some(self.split.live.as_ref()?.line.owner(random)),
+            Some(_) | None => Some(self.own.split.live.as_ref()?.line.owner(random)),
         }
     }
 }

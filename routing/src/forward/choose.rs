@@ -87,7 +87,7 @@ impl Forward {
             Call::Forced(version, _) => self.served(version, By::Match),
             Call::Sticky(version) => self.served(version, By::Sticky),
             Call::Split => {
-                let version = self.split.next();
+                let version = self.next();
                 let mut choice = self.served(version, By::Split)?;
                 choice.set_ticket = self.ticket(version, key, random);
                 Ok(choice)
@@ -97,19 +97,25 @@ impl Forward {
 
     /// What the request calls for. Takes no ticket.
     pub(crate) fn call<'a>(&'a self, request: &RequestView<'_>, key: &TicketKey) -> Call<'a> {
-        for forced in &self.options.forced {
+        for forced in &self.options().forced {
             if let Some(conditions) = forced.holding(request) {
                 return Call::Forced(forced.version, conditions);
             }
         }
         match self.position(request, key) {
-            Some(position) => Call::Sticky(self.split.all.line.owner(position)),
+            Some(position) => Call::Sticky(self.own.split.all.line.owner(position)),
             None => Call::Split,
         }
     }
 
+    /// The version that the next request goes to.
+    fn next(&self) -> VersionIndex {
+        let drawn = || self.own.split.all.schedule.next().1;
+        self.common.only.unwrap_or_else(drawn)
+    }
+
     fn position(&self, request: &RequestView<'_>, key: &TicketKey) -> Option<u32> {
-        let scope = &self.scope;
+        let scope = &self.own.scope;
         match self.sticky()? {
             Sticky::Cookie(name) => key.verify(scope, request.cookie(name)?),
             Sticky::Header(name) => Some(ticket::position_of(scope, &request.header(name)?)),
@@ -126,8 +132,8 @@ impl Forward {
         let Some(Sticky::Cookie(_)) = self.sticky() else {
             return None;
         };
-        let position = self.split.all.line.point_of(version, random())?;
-        Some(key.issue(&self.scope, position))
+        let position = self.own.split.all.line.point_of(version, random())?;
+        Some(key.issue(&self.own.scope, position))
     }
 
     /// The version itself or, where it has no endpoint, whoever takes its place.
@@ -141,7 +147,7 @@ impl Forward {
         if self.stands(drawn) {
             return Ok(choice(drawn, by));
         }
-        match (self.on_empty(), &self.split.live) {
+        match (self.on_empty(), &self.own.split.live) {
             (OnEmpty::Failover, Some(live)) => Ok(choice(live.schedule.next().1, By::Failover)),
             (OnEmpty::Failover, None) | (OnEmpty::Hold, _) => Err(Empty { drawn, by }),
         }
@@ -150,9 +156,9 @@ impl Forward {
     /// Whether a version gets its requests itself. On failover one whose endpoints all terminate does not, as long as
     /// another version with a share has a ready one.
     pub(crate) fn stands(&self, version: VersionIndex) -> bool {
-        let version = &self.versions[version.index()];
+        let version = &self.versions()[version.index()];
         match self.on_empty() {
-            OnEmpty::Failover if self.split.any_ready => version.is_ready(),
+            OnEmpty::Failover if self.common.any_ready => version.is_ready(),
             OnEmpty::Failover | OnEmpty::Hold => !version.endpoints().is_empty(),
         }
     }
@@ -161,7 +167,7 @@ impl Forward {
     /// there are none.
     pub(crate) fn failover_weights(&self) -> Option<&[u64]> {
         match self.on_empty() {
-            OnEmpty::Failover => self.split.live.as_ref().map(|live| &*live.weights),
+            OnEmpty::Failover => self.own.split.live.as_ref().map(|live| &*live.weights),
             OnEmpty::Hold => None,
         }
     }

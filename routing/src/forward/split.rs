@@ -15,11 +15,6 @@ pub(super) struct Split {
     pub(super) all: Arc<Shares>,
     /// By the same weights, but 0 for versions that others stand in for; `None` where nobody is left.
     pub(super) live: Option<Arc<Shares>>,
-    /// The version that gets all that is split, where one alone has a share: then nothing is counted.
-    only: Option<VersionIndex>,
-    /// Whether a version with a share has a ready endpoint. Then nobody else's terminating ones are asked: they may be
-    /// gone the next moment.
-    pub(super) any_ready: bool,
 }
 
 /// Weights, with the schedule and the line that follow from them.
@@ -43,13 +38,12 @@ impl Split {
             shares.is_of(specs, weights).then(|| shares.clone())
         };
         let weights: Vec<u64> = specs.iter().map(|spec| spec.weight).collect();
-        let old = before.and_then(|before| kept(&before.split.all, &weights));
+        let old = before.and_then(|before| kept(&before.own.split.all, &weights));
         let all = match old {
             Some(all) => all,
             None => Arc::new(faults.note(Shares::new(specs, &weights, seed))?),
         };
-        let mut shared = specs.iter().filter(|spec| spec.weight > 0);
-        let any_ready = shared.any(|spec| resolver.is_ready(&spec.backend));
+        let any_ready = any_ready(specs, resolver);
         let stands = |spec: &VersionSpec| {
             if any_ready {
                 resolver.is_ready(&spec.backend)
@@ -60,9 +54,7 @@ impl Split {
         if specs.iter().all(stands) {
             return Some(Self {
                 live: Some(all.clone()),
-                only: only(&all.weights),
                 all,
-                any_ready,
             });
         }
         // Never the shares of all, also where only versions of weight 0 are empty: who stands in for a forced version
@@ -70,28 +62,24 @@ impl Split {
         let weight = |spec: &VersionSpec| if stands(spec) { spec.weight } else { 0 };
         let live: Vec<u64> = specs.iter().map(weight).collect();
         let apart = |split: &'_ Self| split.live.clone().filter(|l| !Arc::ptr_eq(l, &split.all));
-        let old = before.and_then(|before| kept(&apart(&before.split)?, &live));
+        let old = before.and_then(|before| kept(&apart(&before.own.split)?, &live));
         // With all weights zero, nobody is left; no other error is possible, as fewer versions have no longer a period.
         let live = old.or_else(|| Shares::new(specs, &live, !seed).ok().map(Arc::new));
-        Some(Self {
-            only: only(&all.weights),
-            all,
-            live,
-            any_ready,
-        })
-    }
-
-    /// The version that the next request goes to.
-    pub(super) fn next(&self) -> VersionIndex {
-        self.only.unwrap_or_else(|| self.all.schedule.next().1)
+        Some(Self { all, live })
     }
 }
 
 /// The one version that has a weight, if no other has.
-fn only(weights: &[u64]) -> Option<VersionIndex> {
-    let mut weighty = (0..weights.len()).filter(|at| weights[*at] > 0);
+pub(super) fn only(specs: &[VersionSpec]) -> Option<VersionIndex> {
+    let mut weighty = (0..specs.len()).filter(|at| specs[*at].weight > 0);
     let first = weighty.next().and_then(VersionIndex::new);
     first.filter(|_| weighty.next().is_none())
+}
+
+/// Whether a version with a weight has a ready endpoint.
+pub(super) fn any_ready(specs: &[VersionSpec], resolver: &Resolver<'_>) -> bool {
+    let mut shared = specs.iter().filter(|spec| spec.weight > 0);
+    shared.any(|spec| resolver.is_ready(&spec.backend))
 }
 
 /// Every rule draws its own schedule: rules with equal weights must not move in step.

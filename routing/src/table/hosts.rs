@@ -5,13 +5,15 @@ use super::paths::{Candidate, Paths, Trees};
 use crate::host::HostMatch;
 use crate::request::RequestView;
 use crate::rule::Rule;
+use compact_str::CompactString;
 use foldhash::HashMap;
 use std::sync::Arc;
 
 /// The paths of every host.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    exact: HashMap<Box<str>, Paths>,
+    /// Names of up to 24 bytes are in the map itself, so that comparing one reads no other memory.
+    exact: HashMap<CompactString, Paths>,
     /// By suffix.
     wildcard: HashMap<Box<str>, Wildcard>,
     /// The most labels of any such suffix: longer ones of a request need no look-up, however many labels it has.
@@ -49,7 +51,7 @@ impl Hosts {
     fn of(&mut self, host: &HostMatch) -> &mut Paths {
         match host {
             HostMatch::Any => &mut self.any,
-            HostMatch::Exact(name) => self.exact.entry(name.clone()).or_default(),
+            HostMatch::Exact(name) => self.exact.entry((**name).into()).or_default(),
             HostMatch::OneLabel(suffix) => &mut self.of_suffix(suffix).one_label,
             HostMatch::ManyLabels(suffix) => &mut self.of_suffix(suffix).many_labels,
         }

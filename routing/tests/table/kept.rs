@@ -213,7 +213,7 @@ fn check_shared(change: impl FnOnce(&mut RuleSpec), expected: [bool; 2]) {
         other => panic!("{other:?} is no forward"),
     });
     let shared = [
-        std::ptr::eq(one.0, two.0),
+        Arc::ptr_eq(one.0, two.0),
         std::ptr::eq(one.1.versions(), two.1.versions())
             && std::ptr::eq(one.1.timeouts(), two.1.timeouts()),
     ];
