@@ -25,7 +25,7 @@ use crate::tunnel;
 use crate::upstream::Stream;
 use crate::worker::Worker;
 use bytes::Bytes;
-use haldane_routing::{Balance, By, Choice, Filters, Forward};
+use haldane_routing::{Balance, By, Choice, Filters, Forward, RuleIndex};
 use http::{Response, Version};
 use hyper::upgrade::OnUpgrade;
 use std::rc::Rc;
@@ -107,6 +107,7 @@ async fn exchange(
     let mut route = Route {
         worker: &call.worker,
         rule: routed.rule(),
+        index: routed.index(),
         forward,
         choice,
         target: Target::of(routed, forward, choice),
@@ -151,6 +152,8 @@ fn intake(call: &mut Call, filters: &Filters, record: &mut Record) -> RequestBod
 struct Route<'a> {
     worker: &'a Rc<Worker>,
     rule: &'a LocalRule,
+    /// The rule's place in the table that the request was routed by.
+    index: RuleIndex,
     forward: &'a Forward,
     choice: &'a Choice,
     target: Target,
@@ -255,11 +258,20 @@ impl Route<'_> {
         if left <= 1 {
             return Err(class);
         }
-        if !self.rule.budget.spend() {
+        if !self.spend() {
             self.worker.metrics.retry_budget_exhausted();
             return Err(class);
         }
         Ok(left - 1)
+    }
+
+    /// Takes one retry from the rule's budget, if there is one: from what is kept of the rule for the newest table, so that
+    /// requests under way by older ones spend the same.
+    fn spend(&self) -> bool {
+        let local = self.worker.current();
+        let newest = local.known(self.index);
+        let same = newest.filter(|newest| Arc::ptr_eq(newest.rule(), self.rule.rule()));
+        same.unwrap_or(self.rule).budget.spend()
     }
 
     fn blame(&self, failed: &Failed, endpoint: &Endpoint) -> ErrorClass {

@@ -21,12 +21,12 @@ type Choice = (Option<VersionIndex>, By);
 
 /// What one worker keeps of a rule.
 ///
-/// A copy shares the counters, but has a budget of its own from then on.
+/// A copy, for another table, shares the counters but has a budget of its own from then on: the newest is the one to spend from.
 #[derive(Clone)]
 #[repr(align(64))]
 pub(crate) struct LocalRule {
     rule: Arc<Rule>,
-    /// The rule's, which it has in common with others, as its way to forward.
+    /// The rule's, which it may have in common with others.
     filters: Arc<Filters>,
     forward: Option<Forward>,
     /// Counters of the first choice; nearly all rules have no other.

@@ -187,8 +187,13 @@ impl Local {
 
     /// What is kept of a rule that a request was found to be under.
     pub(crate) fn kept(&self, index: RuleIndex) -> &LocalRule {
-        let kept = self.rules.known(index.index());
+        let kept = self.known(index);
         kept.expect("it was made when the request was routed")
+    }
+
+    /// What is kept of the rule at this place, if there is one and it was asked for.
+    pub(crate) fn known(&self, index: RuleIndex) -> Option<&LocalRule> {
+        self.rules.known(index.index())
     }
 
     /// A request has chosen its version by this view and is not on the wire yet, until the guard is dropped.

@@ -198,7 +198,8 @@ fn rules_in_another_order_are_found_where_they_are() {
     }
 }
 
-/// A second rule, for another host and with other settings; whether the two share versions, filters and the rest.
+/// A second rule, for another host and with other settings; whether the two share versions, filters and the rest, also after
+/// their endpoints have changed.
 #[track_caller]
 fn check_shared(change: impl FnOnce(&mut RuleSpec), expected: [bool; 2]) {
     let mut spec = split("stable=1", |_| ());
@@ -208,16 +209,22 @@ fn check_shared(change: impl FnOnce(&mut RuleSpec), expected: [bool; 2]) {
     change(&mut second);
     spec.rules.push(second);
     let table = build(&spec);
+    assert_eq!(shared(&table), expected);
+    spec.backends[0].endpoints.push(endpoint(9_000));
+    let next = rebuild(&spec, Some(&table));
+    assert_eq!(shared(&next), expected, "moved");
+}
+
+fn shared(table: &Table) -> [bool; 2] {
     let [one, two] = [0, 1].map(|at| match table.rules()[at].action() {
         Action::Forward(forward) => (table.rules()[at].filters(), forward),
         other => panic!("{other:?} is no forward"),
     });
-    let shared = [
+    [
         Arc::ptr_eq(one.0, two.0),
         std::ptr::eq(one.1.versions(), two.1.versions())
             && std::ptr::eq(one.1.timeouts(), two.1.timeouts()),
-    ];
-    assert_eq!(shared, expected);
+    ]
 }
 
 #[test]
