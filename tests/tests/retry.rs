@@ -2,16 +2,20 @@
 
 use haldane_tests::backend::Backend;
 use haldane_tests::client::{Client, get};
-use haldane_tests::manifests::{Manifests, SHOP, shop};
+use haldane_tests::manifests::{Manifests, SHOP, ingress, shop};
 use haldane_tests::scale::scaled;
 use haldane_tests::serve::Serve;
 use haldane_tests::shop::{assert_none_failed, load, settled};
+use haldane_tests::within;
 use http::Method;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nonce";
 
@@ -141,5 +145,90 @@ async fn a_version_without_endpoints_hands_over_or_holds() -> anyhow::Result<()>
             "{on_empty}"
         );
     }
+    Ok(())
+}
+
+/// A backend that answers nobody: requests wait until all are let go, and later ones are not kept waiting.
+struct Doomed {
+    address: SocketAddr,
+    waiting: watch::Receiver<usize>,
+    over: watch::Sender<bool>,
+}
+
+impl Doomed {
+    async fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let ((over, ends), (count, waiting)) = (watch::channel(false), watch::channel(0));
+        let count = Arc::new(count);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(Self::keep(stream, count.clone(), ends.clone()));
+            }
+        });
+        Ok(Self {
+            address,
+            waiting,
+            over,
+        })
+    }
+
+    async fn keep(
+        mut stream: TcpStream,
+        count: Arc<watch::Sender<usize>>,
+        mut ends: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_buf(&mut head).await?;
+        }
+        count.send_modify(|count| *count += 1);
+        ends.wait_for(|over| *over).await?;
+        Ok(())
+    }
+
+    async fn keeps(&mut self, requests: usize) -> anyhow::Result<()> {
+        let enough = self.waiting.wait_for(|waiting| *waiting >= requests);
+        within("requests to wait", enough).await??;
+        Ok(())
+    }
+}
+
+/// The shop, and a neighbour of whose rule something changes with `version`.
+fn with_neighbour(address: SocketAddr, version: usize) -> Vec<Value> {
+    let mut objects = shop(&[], &[("1.0", address)]);
+    let seconds = (100 + version).to_string();
+    let annotations = [("haldane.dev/proxy-connect-timeout", &*seconds)];
+    objects.push(ingress("a", &annotations, "neighbour.example.com", "web"));
+    objects
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_under_way_by_several_tables_spend_one_budget() -> anyhow::Result<()> {
+    const TABLES: usize = 3;
+    const REQUESTS: usize = 20;
+    let mut doomed = Doomed::start().await?;
+    let manifests = Manifests::of(&with_neighbour(doomed.address, 0))?;
+    let serve = Serve::start_with(manifests.path(), &["--workers", "1"]).await?;
+    let mut asked = JoinSet::new();
+    for table in 1..=TABLES {
+        for _ in 0..REQUESTS {
+            let mut client = Client::h1(serve.http).await?;
+            asked.spawn(async move { client.get(SHOP, "/").await });
+        }
+        doomed.keeps(table * REQUESTS).await?;
+        let mark = serve.mark();
+        manifests.write_objects("objects.json", &with_neighbour(doomed.address, table))?;
+        serve.generation_after(mark).await?;
+    }
+    doomed.over.send(true)?;
+    while let Some(answer) = within("answers", asked.join_next()).await? {
+        assert_eq!(answer??.status, 502);
+    }
+    let retries = settled(&serve, (TABLES * REQUESTS) as u64).await?;
+    let retries = retries.sum("haldane_retries_total", &[]);
+    // Ten are free, and a fifth of all requests.
+    let most = 10.0 + (TABLES * REQUESTS) as f64 / 5.0;
+    assert!((10.0..=most).contains(&retries), "{retries}");
     Ok(())
 }
