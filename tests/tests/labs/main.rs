@@ -29,5 +29,6 @@ fn main() -> ExitCode {
         cohorts::lab_7_cohorts,
         services::lab_8_services,
         readiness::lab_9_readiness,
+        rolling::f04_updates_in_turn,
     ])
 }

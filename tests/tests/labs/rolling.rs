@@ -3,6 +3,7 @@
 use crate::lab::Lab;
 use haldane_tests::asking::Asked;
 use haldane_tests::cluster::haldane::kubectl;
+use haldane_tests::scale::scaled;
 use std::time::Instant;
 
 /// Requests of the load before and after each change.
@@ -57,6 +58,31 @@ pub(crate) async fn lab_5_undo() -> anyhow::Result<()> {
     all.report(
         "lab 5, undo",
         &format!("undone after {back:.2?}, all back {took:.2?} later"),
+    )?;
+    lab.end().await
+}
+
+/// All pods are replaced again and again.
+pub(crate) async fn f04_updates_in_turn() -> anyhow::Result<()> {
+    let lab = Lab::begin("f04", "01-rolling-update.yaml").await?;
+    let host = lab.host("echo");
+    lab.served(&host).await?;
+    let clients = lab.clients(&host);
+    let updates = scaled(2);
+    let begun = Instant::now();
+    for update in 0..updates {
+        let version = ["0.2.0", "0.1.0"][(update % 2) as usize];
+        let image = format!("haldane.test/echo:{version}");
+        lab.set_image("echo", &image).await?;
+        lab.rolled_out("echo").await?;
+        clients.load.more(AROUND).await?;
+    }
+    let took = begun.elapsed();
+    let all = clients.look.stop().await?.and(clients.load.stop().await?);
+    anyhow::ensure!(all.versions().len() == 2, "{:?}", all.versions());
+    all.report(
+        "f04",
+        &format!("{updates} updates of four pods in {took:.1?}"),
     )?;
     lab.end().await
 }
