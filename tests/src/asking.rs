@@ -241,13 +241,11 @@ impl Shared {
         });
     }
 
-    /// Over a connection that is kept, or a new one. Only an end that was announced may be met by another connection.
+    /// Over a connection that is kept, or a new one. One that ended before it was asked anything more is left: a server may end
+    /// it when nobody uses it, and no request is lost with it. Once there is a request, only an end that was announced may be
+    /// met by another connection.
     async fn answer(&self, target: SocketAddr, id: u64) -> anyhow::Result<Answer> {
-        let mut client = match self.take(target) {
-            Some(client) => client,
-            None => Client::h1(target).await?,
-        };
-        client.ready().await?;
+        let mut client = self.client(target).await?;
         let answer = client.ask(self.request(id)).await?;
         let mut idle = lock(&self.idle);
         if answer.header("connection") != "close" && idle.len() < IDLE_MAX * self.plan.targets.len()
@@ -255,6 +253,17 @@ impl Shared {
             idle.push((target, client));
         }
         Ok(answer)
+    }
+
+    async fn client(&self, target: SocketAddr) -> anyhow::Result<Client> {
+        while let Some(mut kept) = self.take(target) {
+            if kept.ready().await.is_ok() {
+                return Ok(kept);
+            }
+        }
+        let mut new = Client::h1(target).await?;
+        new.ready().await?;
+        Ok(new)
     }
 
     fn take(&self, target: SocketAddr) -> Option<Client> {
