@@ -14,6 +14,14 @@ impl RuleIndex {
         Self(u32::try_from(at).expect("a table has fewer than 2^32 rules"))
     }
 
+    pub(crate) const fn of(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
     /// The place as a number.
     #[must_use]
     pub fn index(self) -> usize {

@@ -1,7 +1,7 @@
 //! Look-up by host: exact names and wildcard suffixes by hash, from the most specific to the least.
 
 use super::Found;
-use super::paths::{Candidate, Paths, Trees};
+use super::paths::{Candidate, Paths, Shapes};
 use crate::host::HostMatch;
 use crate::request::RequestView;
 use crate::rule::Rule;
@@ -36,9 +36,9 @@ impl Hosts {
             let of_host = by_host.entry(&candidate.alternative().host).or_default();
             of_host.push(candidate);
         }
-        let (mut hosts, mut trees) = (Self::default(), Trees::default());
+        let (mut hosts, mut shapes) = (Self::default(), Shapes::default());
         for (host, candidates) in by_host {
-            *hosts.of(host) = Paths::new(&candidates, &mut trees);
+            *hosts.of(host) = Paths::new(&candidates, &mut shapes);
         }
         hosts
     }
