@@ -29,11 +29,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// HTTP/1.1 is written by the request's own future.
-const H1_TURNS: u8 = 0;
-/// HTTP/2 is written by the task of its connection, which runs once before this future does again.
-const H2_TURNS: u8 = 1;
-
 /// A limit from which on the worker's reaper may begin the count, up to half a second late: a tenth of it at most.
 const ROUGH_MIN: Duration = Duration::from_secs(5);
 
@@ -142,7 +137,7 @@ impl Exchange<'_> {
         let idempotent = self.outgoing.method.is_idempotent();
         let spare = body.duplicate();
         let sending = pin!(h1::send(connection, head, body, back));
-        let sent = self.in_time(sending, H1_TURNS).await?;
+        let sent = self.in_time(sending).await?;
         sent.map(from_h1).map_err(|error| {
             let mut failed = h1_failed(error, idempotent);
             failed.body = failed.body.or(spare);
@@ -161,27 +156,19 @@ impl Exchange<'_> {
             Some(sender) => (sender, body),
             None => self.begin_h2(body).await?,
         };
-        if self.is_late() {
-            return Err(Failed::late(body));
-        }
-        let spare = body.duplicate();
-        let request = self.h2_request(body)?;
-        let outgoing = self.outgoing;
-        let sending = pin!(sender.send(request));
-        let sent = self.in_time(sending, H2_TURNS).await?;
-        sent.map(|(response, place)| Reply::Response(response.map(|body| Answer::H2(body, place))))
-            .map_err(|(error, unsent)| {
-                let again = match h2::is_unprocessed(&error) {
-                    true if reused => Again::Stale,
-                    true => Again::Safe,
-                    false => Again::Never,
-                };
-                Failed {
-                    class: outgoing.body_fault().unwrap_or(ErrorClass::UpstreamReset),
-                    again,
-                    body: unsent.or(spare),
-                }
-            })
+        let request = self.h2_request()?;
+        let (outgoing, unsent) = (self.outgoing, self.unsent.take());
+        let sending = pin!(async move {
+            let turn = sender.turn().await;
+            if unsent.as_ref().is_some_and(Unsent::is_late) {
+                return Err(Failed::late(body));
+            }
+            let spare = body.duplicate();
+            let sent = turn.send(request, body, unsent).await;
+            sent.map_err(|error| h2_failed(error, reused, outgoing, spare))
+        });
+        let response = self.in_time(sending).await??;
+        Ok(Reply::Response(response.map(Answer::H2)))
     }
 
     /// A table that was acknowledged while this request waited for its connection forbids to use it.
@@ -189,7 +176,7 @@ impl Exchange<'_> {
         self.unsent.as_ref().is_some_and(Unsent::is_late)
     }
 
-    fn h2_request(&self, body: RequestBody) -> Result<Request<RequestBody>, Failed> {
+    fn h2_request(&self) -> Result<Request<()>, Failed> {
         let scheme = if self.backend.protocol() == Protocol::H2 {
             "https"
         } else {
@@ -208,7 +195,7 @@ impl Exchange<'_> {
         let Ok(uri) = uri else {
             return Err(Failed::never(ErrorClass::Internal));
         };
-        let mut request = Request::new(body);
+        let mut request = Request::new(());
         *request.method_mut() = Method::clone(&self.outgoing.method);
         *request.uri_mut() = uri;
         *request.version_mut() = Version::HTTP_2;
@@ -270,25 +257,14 @@ impl Exchange<'_> {
         }))
     }
 
-    /// Polls `sending` until it is done or out of time. Once it has waited for `turns` of the worker and waits again, the
-    /// head is on the wire.
-    async fn in_time<T>(
-        self,
-        mut sending: Pin<&mut impl Future<Output = T>>,
-        mut turns: u8,
-    ) -> Result<T, Failed> {
+    /// Polls `sending` until it is done or out of time. Once it waits, the head is on the wire or in other hands.
+    async fn in_time<T>(self, mut sending: Pin<&mut impl Future<Output = T>>) -> Result<T, Failed> {
         let mut watch = Watch::new(self.outgoing, &self.worker.waits);
         poll_fn(|cx| {
             if let Poll::Ready(done) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
-            match turns.checked_sub(1) {
-                None => *self.unsent = None,
-                Some(left) => {
-                    turns = left;
-                    cx.waker().wake_by_ref();
-                }
-            }
+            *self.unsent = None;
             watch.poll(cx).map(|class| Err(Failed::never(class)))
         })
         .await
@@ -481,6 +457,25 @@ fn h1_failed(
         class,
         again,
         body: error.body,
+    }
+}
+
+fn h2_failed(
+    error: h2::SendError,
+    reused: bool,
+    outgoing: &Outgoing<'_>,
+    spare: Option<RequestBody>,
+) -> Failed {
+    tracing::debug!(error = %error.fault, "attempt failed");
+    let again = match error.is_unprocessed() {
+        true if reused => Again::Stale,
+        true => Again::Safe,
+        false => Again::Never,
+    };
+    Failed {
+        class: outgoing.body_fault().unwrap_or(ErrorClass::UpstreamReset),
+        again,
+        body: error.unsent.or(spare),
     }
 }
 

@@ -7,11 +7,10 @@ pub(crate) use flow::{Body, Patience};
 pub(crate) use shared::Shared;
 
 use crate::limits::Pace;
-use crate::metrics::{ErrorClass, Side};
+use crate::metrics::ErrorClass;
 use crate::upstream::Stream;
-use crate::upstream::h1;
-use crate::upstream::h2::Place;
 use crate::upstream::pool::Back;
+use crate::upstream::{h1, h2};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -30,7 +29,7 @@ pub(crate) enum BodyError {
     #[error("reading the request body failed")]
     Downstream(#[source] hyper::Error),
     #[error("reading the response body failed")]
-    UpstreamH2(#[source] hyper::Error),
+    UpstreamH2(#[source] ::h2::Error),
     #[error("reading the response body failed")]
     Upstream(#[source] Box<h1::BodyError<BodyError>>),
     #[error("no byte of the body for {0:?}")]
@@ -38,9 +37,9 @@ pub(crate) enum BodyError {
     /// The exchange took too long in all, or its client took nothing.
     #[error("the exchange was given up: {}", .0.as_str())]
     GivenUp(ErrorClass),
-    /// hyper reads an HTTP/2 stream that was reset, or lost, with `NO_ERROR` as one that ended.
+    /// hyper reads a client's HTTP/2 stream that was reset, or lost, with `NO_ERROR` as one that ended.
     #[error("the stream ended before its body did")]
-    Cut(Side),
+    Cut,
 }
 
 impl BodyError {
@@ -52,8 +51,7 @@ impl BodyError {
             Self::Downstream(_) => ErrorClass::ClientGone,
             Self::Idle(_) => ErrorClass::BodyTimeout,
             Self::GivenUp(class) => *class,
-            Self::Cut(Side::Downstream) => ErrorClass::ClientGone,
-            Self::Cut(_) => ErrorClass::UpstreamReset,
+            Self::Cut => ErrorClass::ClientGone,
             Self::Upstream(_) | Self::UpstreamH2(_) => ErrorClass::UpstreamReset,
         }
     }
@@ -223,7 +221,7 @@ impl Streamed {
                 Some(self.note(&frame).map(|()| frame))
             }
             Some(Err(error)) => Some(Err(BodyError::Downstream(error))),
-            None if cut => Some(Err(BodyError::Cut(Side::Downstream))),
+            None if cut => Some(Err(BodyError::Cut)),
             None => None,
         })
     }
@@ -282,10 +280,7 @@ impl HttpBody for RequestBody {
 pub(crate) enum Answer {
     Whole(Bytes),
     H1(h1::ResponseBody<Stream, RequestBody, Back>),
-    H2(
-        Incoming,
-        #[expect(dead_code, reason = "held until the answer is over, as its stream is")] Place,
-    ),
+    H2(h2::ResponseBody),
 }
 
 impl Answer {
@@ -300,12 +295,7 @@ impl Answer {
             Self::H1(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|error| BodyError::Upstream(Box::new(error))),
-            Self::H2(body, _) => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                None if !body.is_end_stream() => {
-                    Poll::Ready(Some(Err(BodyError::Cut(Side::Upstream))))
-                }
-                polled => Poll::Ready(polled.map(|frame| frame.map_err(BodyError::UpstreamH2))),
-            },
+            Self::H2(body) => body.poll_frame(cx).map_err(BodyError::UpstreamH2),
         }
     }
 
@@ -314,7 +304,7 @@ impl Answer {
         match self {
             Self::Whole(_) => true,
             Self::H1(body) => body.is_here(),
-            Self::H2(body, _) => body.is_end_stream(),
+            Self::H2(body) => body.is_end_stream(),
         }
     }
 
@@ -322,7 +312,7 @@ impl Answer {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::H1(body) => body.is_end_stream(),
-            Self::H2(body, _) => body.is_end_stream(),
+            Self::H2(body) => body.is_end_stream(),
         }
     }
 }

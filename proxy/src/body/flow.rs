@@ -85,7 +85,7 @@ impl Body {
         self.with(|flow| match &mut flow.answer {
             Answer::Whole(bytes) => Some(std::mem::take(bytes).len()),
             Answer::H1(_) => None,
-            Answer::H2(..) => {
+            Answer::H2(_) => {
                 flow.ended(Ok(()));
                 None
             }
@@ -206,7 +206,7 @@ impl Flow {
             _ if self.given_up.is_some() => SizeHint::default(),
             Answer::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Answer::H1(body) => body.size_hint(),
-            Answer::H2(body, _) => body.size_hint(),
+            Answer::H2(body) => body.size_hint(),
         }
     }
 

@@ -1,22 +1,29 @@
-//! HTTP/2 to an upstream, by hyper's client: connections that requests share, as many at once as the peer allows.
+//! HTTP/2 to an upstream: connections that requests share, as many at once as the peer allows.
+//!
+//! The h2 crate is asked by the request's own task. hyper's client asks it for the request, from a task of its own and by two
+//! channels, which costs more than the exchange itself where messages are small.
+
+mod body;
+mod drive;
+mod pump;
+mod room;
+mod silence;
+
+pub(crate) use body::ResponseBody;
+pub(super) use silence::Silence;
 
 use super::stream::Stream;
 use crate::body::RequestBody;
-use crate::runtime::LocalExecutor;
+use crate::snapshot::Unsent;
+use ::h2::client::{Builder, SendRequest};
+use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::rc::{Rc, Weak};
-use std::time::Duration;
+use http_body::Body as _;
+use pump::{Pump, Sending};
+use room::{Place, Room};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
-/// A peer that does not answer a PING this long after `PING_EVERY` is gone.
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often an otherwise silent connection is asked whether it is still there.
-const PING_EVERY: Duration = Duration::from_secs(20);
 /// Bytes one response may send ahead of its reader.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// Bytes all responses of a connection may send ahead of their readers: more than those of 200 streams, for clients that
@@ -29,106 +36,117 @@ const SEND_BUFFER: usize = 64 * 1024;
 const LOCAL_RESETS_MAX: usize = 256;
 /// A response head's size in bytes (RFC 9113, section 6.5.2).
 const HEAD_BYTES_MAX: u32 = 32 * 1024;
+/// Streams at once until the peer says how many it takes: what RFC 9113, section 6.5.2, asks it to take at least.
+const STREAMS_AT_FIRST: usize = 100;
 
 /// A handle to an HTTP/2 connection, cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sender {
-    requests: SendRequest<RequestBody>,
-    /// Weak, for what is queued comes back only once the connection is gone.
-    connection: Weak<RefCell<Connection>>,
+    requests: SendRequest<Bytes>,
+    room: Rc<Room>,
+}
+
+/// A handle that holds one of the peer's streams.
+pub(crate) struct Turn {
+    sender: Sender,
     place: Place,
 }
 
-type Connection =
-    hyper::client::conn::http2::Connection<TokioIo<Stream>, RequestBody, LocalExecutor>;
-
-/// An exchange's place on its connection, until its answer is over. Counted by its clones; each handle has one.
-#[derive(Clone, Debug)]
-pub(crate) struct Place(Rc<()>);
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct SendError {
+    pub(crate) fault: ::h2::Error,
+    /// The request's body, where nothing of the request was sent.
+    pub(crate) unsent: Option<RequestBody>,
+}
 
 impl Sender {
-    pub(crate) fn is_closed(&self) -> bool {
-        self.requests.is_closed()
+    /// Whether it takes no further request: it ended, or the peer said that it will (GOAWAY).
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let mut nobody = Context::from_waker(Waker::noop());
+        matches!(self.requests.poll_ready(&mut nobody), Poll::Ready(Err(_)))
     }
 
-    /// How many exchanges there are, asked of the handle that is kept for further ones.
+    /// How many exchanges there are and wait to be.
     pub(crate) fn used(&self) -> usize {
-        Rc::strong_count(&self.place.0) - 1
+        self.room.used()
     }
 
-    /// Whether the peer takes one more stream. hyper would let it wait.
+    /// Whether the peer takes one more stream.
     pub(crate) fn has_room(&self) -> bool {
-        let connection = self.connection.upgrade();
-        connection.is_some_and(|connection| {
-            let connection = connection.try_borrow();
-            connection.is_ok_and(|connection| self.used() < connection.current_max_send_streams())
-        })
+        self.room.has_place()
     }
 
-    /// Sends a request when the peer has a free stream.
+    /// Waits until the peer has a free stream.
+    pub(crate) async fn turn(self) -> Turn {
+        let place = Place::take(&self.room).await;
+        Turn {
+            sender: self,
+            place,
+        }
+    }
+}
+
+impl Turn {
+    /// Sends a request and waits for the head of its answer. Its body is sent meanwhile, and on after it. `unsent` is given
+    /// up once the head is on the wire.
     ///
     /// # Errors
-    /// hyper's, with the body where nothing of the request was sent; [`is_unprocessed`] tells whether the peer has certainly
-    /// not looked at it.
+    /// [`SendError`]; [`SendError::is_unprocessed`] tells whether the peer has certainly not looked at it.
     pub(crate) async fn send(
-        mut self,
-        request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Place), (hyper::Error, Option<RequestBody>)> {
-        match self.requests.try_send_request(request).await {
-            Ok(response) => Ok((response, self.place)),
-            Err(mut error) => {
-                let body = error.take_message().map(Request::into_body);
-                Err((error.into_error(), body))
+        self,
+        request: Request<()>,
+        body: RequestBody,
+        unsent: Option<Unsent>,
+    ) -> Result<Response<ResponseBody>, SendError> {
+        let Self { mut sender, place } = self;
+        match sender.requests.send_request(request, body.is_end_stream()) {
+            Ok((response, stream)) => {
+                let silence = sender.room.silence.clone();
+                silence.begins();
+                sender.room.leaves(unsent);
+                // From here on its stream holds the connection open.
+                drop(sender);
+                Sending::new(response, Pump::new(body, stream, silence))
+                    .answer(place)
+                    .await
             }
+            Err(fault) => Err(SendError {
+                fault,
+                unsent: Some(body),
+            }),
         }
+    }
+}
+
+impl SendError {
+    /// Whether the peer has certainly not processed the request: it was never sent, the stream was refused, or its number
+    /// is above the last one of a GOAWAY (RFC 9113, section 8.7).
+    pub(crate) fn is_unprocessed(&self) -> bool {
+        let fault = &self.fault;
+        let refused = fault.reason() == Some(::h2::Reason::REFUSED_STREAM);
+        self.unsent.is_some()
+            || fault.is_remote() && (fault.is_go_away() || fault.is_reset() && refused)
     }
 }
 
 /// Begins HTTP/2 on a connection and leaves a task behind that drives it.
 ///
 /// # Errors
-/// hyper's, when the connection ends before its preface is sent.
-pub(crate) async fn begin(stream: Stream) -> hyper::Result<Sender> {
-    let (requests, connection) = Builder::new(LocalExecutor)
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
+/// h2's, when the connection ends before its preface is sent.
+pub(crate) async fn begin(mut stream: Stream) -> Result<Sender, ::h2::Error> {
+    let room = Rc::new(Room::new(STREAMS_AT_FIRST));
+    stream.tells(room.silence.clone());
+    let (requests, connection) = Builder::new()
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
+        .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(HEAD_BYTES_MAX)
-        .max_local_error_reset_streams(LOCAL_RESETS_MAX)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_while_idle(true)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .handshake(TokioIo::new(stream))
+        .max_local_error_reset_streams(Some(LOCAL_RESETS_MAX))
+        .initial_max_send_streams(STREAMS_AT_FIRST)
+        .enable_push(false)
+        .handshake(stream)
         .await?;
-    let connection = Rc::new(RefCell::new(connection));
-    let sender = Sender {
-        requests,
-        connection: Rc::downgrade(&connection),
-        place: Place(Rc::new(())),
-    };
-    tokio::task::spawn_local(async move {
-        let driven = poll_fn(|cx| Pin::new(&mut *connection.borrow_mut()).poll(cx));
-        if let Err(error) = driven.await {
-            tracing::debug!(%error, "upstream HTTP/2 connection ended");
-        }
-    });
-    Ok(sender)
-}
-
-/// Whether the peer has certainly not processed the request: it was never sent, the stream was refused, or its number
-/// is above the last one of a GOAWAY (RFC 9113, section 8.7).
-pub(crate) fn is_unprocessed(error: &hyper::Error) -> bool {
-    if error.is_canceled() {
-        return true;
-    }
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(h2) = error.downcast_ref::<::h2::Error>() {
-            let refused = h2.reason() == Some(::h2::Reason::REFUSED_STREAM);
-            return refused || (h2.is_go_away() && h2.reason() == Some(::h2::Reason::NO_ERROR));
-        }
-        cause = error.source();
-    }
-    false
+    tokio::task::spawn_local(drive::drive(connection, room.clone()));
+    Ok(Sender { requests, room })
 }

@@ -96,7 +96,7 @@ impl Pool {
     pub(crate) fn shared(&self, endpoint: u32) -> Option<h2::Sender> {
         let mut shared = self.shared.borrow_mut();
         let of_endpoint = shared.get_mut(&endpoint)?;
-        of_endpoint.retain(|sender| !sender.is_closed());
+        of_endpoint.retain_mut(|sender| !sender.is_closed());
         let roomy = of_endpoint.iter().find(|sender| sender.has_room());
         let full = of_endpoint.len() >= SHARED_MAX;
         let crowded = || of_endpoint.iter().min_by_key(|sender| sender.used());
@@ -107,7 +107,7 @@ impl Pool {
     pub(crate) fn share(&self, endpoint: u32, sender: h2::Sender) {
         let mut shared = self.shared.borrow_mut();
         let of_endpoint = shared.entry(endpoint).or_default();
-        of_endpoint.retain(|sender| !sender.is_closed());
+        of_endpoint.retain_mut(|sender| !sender.is_closed());
         if of_endpoint.len() < SHARED_MAX {
             of_endpoint.push(sender);
         }
@@ -127,7 +127,7 @@ impl Pool {
         self.shared.borrow_mut().retain(|id, of_endpoint| {
             let known = is_known(*id);
             let mut spare = 0;
-            of_endpoint.retain(|sender| {
+            of_endpoint.retain_mut(|sender| {
                 spare += usize::from(sender.used() == 0);
                 known && !sender.is_closed() && (sender.used() > 0 || spare == 1)
             });

@@ -1,6 +1,7 @@
 //! A connection's bytes, in clear or by TLS.
 
 use super::h1::{self, Probe};
+use super::h2::Silence;
 use crate::metrics::{UpstreamConnection, UpstreamState};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
@@ -21,6 +22,8 @@ pub(crate) struct Stream {
     transport: Transport,
     counted: UpstreamConnection,
     wants_receipts: bool,
+    /// Ended by what is read, where it counts.
+    silence: Option<Silence>,
 }
 
 #[derive(Debug)]
@@ -35,11 +38,17 @@ impl Stream {
             transport,
             counted,
             wants_receipts: false,
+            silence: None,
         }
     }
 
     pub(crate) fn is_now(&mut self, state: UpstreamState) {
         self.counted.set(state);
+    }
+
+    /// What is read ends this silence from now on.
+    pub(super) fn tells(&mut self, silence: Silence) {
+        self.silence = Some(silence);
     }
 
     /// Whether the connection breaks when the peer's system confirms nothing of what is sent for [`RECEIPT_MAX`]. Not for
@@ -82,7 +91,7 @@ impl Probe for Stream {
 /// Calls the same method on whichever stream there is.
 macro_rules! either {
     ($stream:expr, $method:ident($($argument:expr),*)) => {
-        match &mut $stream.get_mut().transport {
+        match &mut $stream.transport {
             Transport::Clear(io) => Pin::new(io).$method($($argument),*),
             Transport::Tls(io) => Pin::new(io).$method($($argument),*),
         }
@@ -95,7 +104,12 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, poll_read(cx, buf))
+        let stream = self.get_mut();
+        let polled = either!(stream, poll_read(cx, buf));
+        if let (Poll::Ready(Ok(())), Some(silence)) = (&polled, &stream.silence) {
+            silence.ends();
+        }
+        polled
     }
 }
 
@@ -105,7 +119,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        either!(self, poll_write(cx, bytes))
+        either!(self.get_mut(), poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -113,7 +127,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self, poll_write_vectored(cx, slices))
+        either!(self.get_mut(), poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -124,10 +138,10 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, poll_flush(cx))
+        either!(self.get_mut(), poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, poll_shutdown(cx))
+        either!(self.get_mut(), poll_shutdown(cx))
     }
 }
