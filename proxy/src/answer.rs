@@ -183,6 +183,7 @@ impl Sending {
         }
         response.body_mut().holds(self.active);
         if self.multiplexed {
+            forwarded::never_again(response.headers_mut());
             return response.map(|body| body.watched_by(&worker.streams));
         }
         response

@@ -6,6 +6,7 @@ use crate::body::{Answer, Progress, RequestBody};
 use crate::clock::Timer;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
+use crate::forwarded;
 use crate::metrics::ErrorClass;
 use crate::outgoing::Outgoing;
 use crate::snapshot::{LiveBackend, Unsent};
@@ -203,6 +204,7 @@ impl Exchange<'_> {
         if let Some(told) = self.outgoing.told {
             told.insert_into(request.headers_mut());
         }
+        forwarded::never_again(request.headers_mut());
         request.headers_mut().remove(http::header::HOST);
         if let Some(length) = self.outgoing.length {
             request
@@ -290,7 +292,8 @@ enum Begun<'a> {
 
 impl<'a> Watch<'a> {
     fn new(outgoing: &'a Outgoing<'a>, waits: &'a Waits) -> Self {
-        let plain = outgoing.progress.is_none() && outgoing.deadline.is_none();
+        let here = |progress: &Rc<Progress>| progress.has_ended();
+        let plain = outgoing.progress.as_ref().is_none_or(here) && outgoing.deadline.is_none();
         let begun = if plain && outgoing.timeouts.response_head >= ROUGH_MIN {
             Begun::Now
         } else {

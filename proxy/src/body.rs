@@ -167,6 +167,8 @@ enum Source {
 #[derive(Debug)]
 struct Streamed {
     body: Incoming,
+    /// What was read of it while it was only looked at.
+    ahead: Option<Result<Frame<Bytes>, BodyError>>,
     /// HTTP/2 says where a body ends; HTTP/1.1's chunked coding ends without `is_end_stream`.
     multiplexed: bool,
     /// Bytes.
@@ -192,10 +194,32 @@ impl RequestBody {
     ) -> Self {
         Self(Source::Stream(Box::new(Streamed {
             body,
+            ahead: None,
             multiplexed,
             limit: limit.unwrap_or(u64::MAX),
             progress,
         })))
+    }
+
+    /// Takes what of the body is here already. One that is here in full, as that of a unary gRPC call mostly is, can be sent
+    /// again, and nobody waits for its client.
+    pub(crate) fn take_what_is_here(self, cx: &mut Context<'_>) -> Self {
+        let Source::Stream(mut streamed) = self.0 else {
+            return self;
+        };
+        match streamed.poll(cx) {
+            Poll::Ready(None) => Self::empty(),
+            Poll::Ready(Some(Ok(frame))) if streamed.body.is_end_stream() && frame.is_data() => {
+                Self::whole(frame.into_data().unwrap_or_default())
+            }
+            polled => {
+                streamed.ahead = match polled {
+                    Poll::Ready(frame) => frame,
+                    Poll::Pending => None,
+                };
+                Self(Source::Stream(streamed))
+            }
+        }
     }
 
     /// A second one like it, where nothing has to be read again.
@@ -209,6 +233,9 @@ impl RequestBody {
 
 impl Streamed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.ahead.is_some() {
+            return Poll::Ready(self.ahead.take());
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         let over = self.body.is_end_stream();
         let cut = self.multiplexed && !over && matches!(polled, Poll::Ready(None));
@@ -224,6 +251,22 @@ impl Streamed {
             None if cut => Some(Err(BodyError::Cut)),
             None => None,
         })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.body.size_hint();
+        let ahead = self.ahead.as_ref().and_then(|ahead| ahead.as_ref().ok());
+        let ahead = ahead.and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+        let mut whole = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            whole.set_upper(upper + ahead);
+        }
+        whole.set_lower(rest.lower() + ahead);
+        whole
     }
 
     fn note(&self, frame: &Frame<Bytes>) -> Result<(), BodyError> {
@@ -263,14 +306,14 @@ impl HttpBody for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Stream(streamed) => streamed.body.is_end_stream(),
+            Source::Stream(streamed) => streamed.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stream(streamed) => streamed.body.size_hint(),
+            Source::Stream(streamed) => streamed.size_hint(),
         }
     }
 }

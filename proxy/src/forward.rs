@@ -28,8 +28,10 @@ use bytes::Bytes;
 use haldane_routing::{Balance, By, Choice, Filters, Forward, RuleIndex};
 use http::{Response, Version};
 use hyper::upgrade::OnUpgrade;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// Idle connections found closed in a row, before one is opened anew: each costs nothing but a look.
@@ -87,7 +89,7 @@ async fn exchange(
     let mut unsent = routed.unsent.take();
     let affinity = Affinity::of(call, forward);
     let filters = routed.rule().filters();
-    let mut body = intake(call, filters, record);
+    let mut body = poll_fn(|cx| Poll::Ready(intake(call, filters, record, cx))).await;
     if filters.buffers_request() {
         // A client may take its time, and no table waits for that: the first attempt goes by the one then in force.
         unsent = None;
@@ -133,8 +135,14 @@ fn choose(
     forward.choose(&view, &call.worker.shared.ticket_key, random)
 }
 
-/// The request's body as it comes in.
-fn intake(call: &mut Call, filters: &Filters, record: &mut Record) -> RequestBody {
+/// The request's body as it comes in, or whole where it is here. HTTP/1.1's is read only when it is asked for in earnest: hyper
+/// then lets a client send it that waits to be told (`100-continue`).
+fn intake(
+    call: &mut Call,
+    filters: &Filters,
+    record: &mut Record,
+    cx: &mut Context<'_>,
+) -> RequestBody {
     if call.admitted.framing == Framing::Absent {
         return RequestBody::empty();
     }
@@ -145,7 +153,12 @@ fn intake(call: &mut Call, filters: &Filters, record: &mut Record) -> RequestBod
         return RequestBody::empty();
     };
     let multiplexed = call.parts.version == Version::HTTP_2;
-    RequestBody::stream(incoming, multiplexed, filters.body_bytes_max(), progress)
+    let body = RequestBody::stream(incoming, multiplexed, filters.body_bytes_max(), progress);
+    if multiplexed {
+        body.take_what_is_here(cx)
+    } else {
+        body
+    }
 }
 
 /// Where a request's attempts may go.

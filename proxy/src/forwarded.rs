@@ -14,6 +14,7 @@ mod request_id;
 mod rfc7239;
 mod told;
 
+pub(crate) use self::request_id::never_again;
 pub use self::told::Told;
 
 use self::chain::Hop;

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, header};
 
+/// Names one request for everybody it passes (W3C Trace Context, section 3.2).
+pub(super) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");

@@ -1,6 +1,6 @@
 //! `X-Request-Id`: one name for a request in the logs of everybody it passes.
 
-use super::names::X_REQUEST_ID;
+use super::names::{TRACEPARENT, X_REQUEST_ID};
 use super::only;
 use crate::upstream::h1::HexDigits;
 use http::{HeaderMap, HeaderValue};
@@ -52,6 +52,42 @@ impl RequestId {
     }
 }
 
+/// Keeps HPACK's tables clear of values that no other request has (RFC 7541, section 7.1.3): each would be compared with
+/// all that are there, drive out what is worth keeping, and be of no use.
+pub(crate) fn never_again(headers: &mut HeaderMap) {
+    for name in [&X_REQUEST_ID, &TRACEPARENT] {
+        if let Some(value) = headers.get_mut(name) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
 fn is_sane(id: &HeaderValue) -> bool {
     (1..=ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderName;
+
+    #[test]
+    fn what_names_one_request_stays_out_of_the_tables() {
+        let fields = [
+            ("x-request-id", "1"),
+            ("traceparent", "2"),
+            ("te", "trailers"),
+        ];
+        let field = |(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        };
+        let mut headers: HeaderMap = fields.into_iter().map(field).collect();
+        never_again(&mut headers);
+        let kept = headers.iter().filter(|(_, value)| !value.is_sensitive());
+        let kept: Vec<_> = kept.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(kept, ["te"]);
+    }
 }

@@ -53,11 +53,30 @@ impl Host {
 
 impl Host {
     /// A field that is, byte for byte, a name admitted before: canonical, and without a port.
-    fn again(line: &HeaderValue, name: &HostName) -> Self {
+    fn again(field: HeaderValue, name: &HostName) -> Self {
         Self {
-            field: line.clone(),
+            field,
             name: name.clone(),
         }
+    }
+}
+
+impl HostName {
+    fn of(written: &Written<'_>) -> Self {
+        Self(if written.canonical {
+            written.name.into()
+        } else {
+            written.name.to_ascii_lowercase().into()
+        })
+    }
+
+    /// Whether it is written so, without a port.
+    fn is(&self, written: &[u8]) -> bool {
+        *self.0.as_bytes() == *written
+    }
+
+    fn to_field(&self) -> Result<HeaderValue, Refusal> {
+        HeaderValue::from_str(&self.0).map_err(|_| Refusal::HostMalformed)
     }
 }
 
@@ -79,10 +98,18 @@ pub(super) fn settle(
     } else {
         None
     };
-    if let (Some(line), None, Some(before)) = (line, named, before)
-        && line.as_bytes() == before.0.as_bytes()
-    {
-        return Ok((Host::again(line, before), None));
+    match (line, named, before) {
+        (Some(line), None, Some(before)) if before.is(line.as_bytes()) => {
+            return Ok((Host::again(line.clone(), before), None));
+        }
+        (None, Some(named), Some(before))
+            if parts.version == Version::HTTP_2
+                && before.is(named.authority.as_str().as_bytes()) =>
+        {
+            let field = replace(before.to_field()?, &mut parts.headers);
+            return Ok((Host::again(field, before), None));
+        }
+        _ => {}
     }
     let written = match (line, named) {
         (Some(line), named) => agreed(Written::of(line)?, named)?,
@@ -92,12 +119,11 @@ pub(super) fn settle(
         }
         (None, _) => return Err(Refusal::HostMissing),
     };
-    let (name, port) = (written.name.to_ascii_lowercase(), written.port);
+    let (name, port) = (HostName::of(&written), written.port);
     let field = match line {
         Some(line) if written.canonical => line.clone(),
         _ => replace(written.to_field()?, &mut parts.headers),
     };
-    let name = HostName(name.into());
     Ok((Host { field, name }, port))
 }
 

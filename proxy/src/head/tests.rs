@@ -101,11 +101,15 @@ fn check_path(path: &str, expected: &str) {
 /// The same on a new connection and after any other request on an old one.
 #[track_caller]
 fn check_host(lines: &str, expected: &str) {
-    let head = format!("GET / 1.1|{lines}");
-    assert_eq!(host_of(&head, None), expected, "{head}");
+    check_host_of(&format!("GET / 1.1|{lines}"), expected);
+}
+
+#[track_caller]
+fn check_host_of(head: &str, expected: &str) {
+    assert_eq!(host_of(head, None), expected, "{head}");
     for before in ["a", "b", "a.example", "[::1]"] {
         let first = admit(&mut parts(&format!("GET / 1.1|Host: {before}")), true).unwrap();
-        let found = host_of(&head, Some(first.host.name()));
+        let found = host_of(head, Some(first.host.name()));
         assert_eq!(found, expected, "{head} after {before:?}");
     }
 }
@@ -121,6 +125,17 @@ fn host_of(head: &str, before: Option<&HostName>) -> String {
             format!("{} {port:?} {field}", host.as_str())
         }
     }
+}
+
+#[test]
+fn an_authority_is_the_host_of_http2() {
+    check_host_of("GET http://a/ 2|", "a None a");
+    check_host_of("GET http://A.Example./ 2|", "a.example None a.example");
+    check_host_of("GET http://a:8080/ 2|", "a Some(8080) a:8080");
+    check_host_of("GET http://[::1]/ 2|", "[::1] None [::1]");
+    check_host_of("GET http://a/ 2|Host: a", "a None a");
+    check_host_of("GET http://a/ 2|Host: b", "host_mismatch");
+    check_host_of("GET http://a/ 1.1|", "host_missing");
 }
 
 #[test]

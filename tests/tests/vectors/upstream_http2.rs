@@ -188,6 +188,34 @@ async fn a_stream_that_is_refused_is_asked_again() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_came_with_its_message_is_asked_again_with_it() -> anyhow::Result<()> {
+    let played = Played::h2(&[]).await?;
+    let mut client = Frames::to(played.serve.http).await?;
+    let call = [
+        headers(1, 0, &CALL),
+        Frame::new(DATA, END_STREAM, 1, MESSAGE),
+    ];
+    send(&mut client, &call).await;
+    let mut backend = Frames::serving(played.stream().await?).await?;
+    for attempt in ["first", "second"] {
+        let stream = next(&mut backend, HEADERS).await?.stream;
+        let message = next(&mut backend, DATA).await?;
+        assert_eq!(
+            (message.stream, &*message.payload),
+            (stream, MESSAGE),
+            "{attempt}"
+        );
+        assert_ne!(message.flags & END_STREAM, 0, "{attempt}");
+        if attempt == "first" {
+            send(&mut backend, &[reset(stream, REFUSED_STREAM)]).await;
+        } else {
+            assert_eq!(next_stream(&mut client, &mut backend, stream).await?, 1);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_may_have_been_looked_at_is_not_asked_again() -> anyhow::Result<()> {
     let played = Played::h2(&[]).await?;
     let (mut client, mut backend, stream) = called(&played, END_STREAM).await?;

@@ -375,11 +375,12 @@ pub(super) const BODIES: &[(&str, Fields, &[u8], Fields, Verdict)] = &[
         Refuse,
     ),
     (
+        // Here in full with its head, so we know its length.
         "no length",
         &[],
         b"hello",
         &[],
-        Forward("POST /", ("transfer-encoding", "chunked")),
+        Forward("POST /", ("content-length", "5")),
     ),
     (
         "trailers",
