@@ -157,13 +157,12 @@ impl Exchange<'_> {
             Some(sender) => (sender, body),
             None => self.begin_h2(body).await?,
         };
-        let request = self.h2_request()?;
+        let request = self.h2_request(&body)?;
         let (outgoing, unsent) = (self.outgoing, self.unsent.take());
         let sending = pin!(async move {
-            let turn = sender.turn().await;
-            if unsent.as_ref().is_some_and(Unsent::is_late) {
+            let Some((turn, unsent)) = turn(sender, unsent).await else {
                 return Err(Failed::late(body));
-            }
+            };
             let spare = body.duplicate();
             let sent = turn.send(request, body, unsent).await;
             sent.map_err(|error| h2_failed(error, reused, outgoing, spare))
@@ -177,7 +176,7 @@ impl Exchange<'_> {
         self.unsent.as_ref().is_some_and(Unsent::is_late)
     }
 
-    fn h2_request(&self) -> Result<Request<()>, Failed> {
+    fn h2_request(&self, body: &RequestBody) -> Result<Request<()>, Failed> {
         let scheme = if self.backend.protocol() == Protocol::H2 {
             "https"
         } else {
@@ -206,7 +205,8 @@ impl Exchange<'_> {
         }
         forwarded::never_again(request.headers_mut());
         request.headers_mut().remove(http::header::HOST);
-        if let Some(length) = self.outgoing.length {
+        let known = || body.size_hint().exact().filter(|bytes| *bytes > 0);
+        if let Some(length) = self.outgoing.length.or_else(known) {
             request
                 .headers_mut()
                 .insert(http::header::CONTENT_LENGTH, length.into());
@@ -463,6 +463,21 @@ fn h1_failed(
     }
 }
 
+/// A turn on a shared connection. No table waits for those who wait for others' answers: `None` where another one came into
+/// force meanwhile.
+async fn turn(sender: h2::Sender, unsent: Option<Unsent>) -> Option<(h2::Turn, Option<Unsent>)> {
+    let Some(unsent) = unsent else {
+        return Some((sender.turn().await, None));
+    };
+    if sender.is_open() {
+        let late = unsent.is_late();
+        return (!late).then_some((sender.turn().await, Some(unsent)));
+    }
+    let resting = unsent.rests();
+    let turn = sender.turn().await;
+    resting.goes_on().map(|unsent| (turn, Some(unsent)))
+}
+
 fn h2_failed(
     error: h2::SendError,
     reused: bool,
@@ -471,7 +486,7 @@ fn h2_failed(
 ) -> Failed {
     tracing::debug!(error = %error.fault, "attempt failed");
     let again = match error.is_unprocessed() {
-        true if reused => Again::Stale,
+        true if reused && error.is_nobodys_fault() => Again::Stale,
         true => Again::Safe,
         false => Again::Never,
     };

@@ -113,6 +113,11 @@ impl Progress {
         }
     }
 
+    /// Nobody waits for the client yet: this was only a look.
+    fn is_not_awaited(&self) {
+        self.awaited_since.set(None);
+    }
+
     /// Whether it is the client that we wait for, and not the upstream that takes no more.
     pub(crate) fn is_awaited(&self) -> bool {
         self.awaited_since.get().is_some()
@@ -217,8 +222,17 @@ impl RequestBody {
                     Poll::Ready(frame) => frame,
                     Poll::Pending => None,
                 };
+                streamed.progress.is_not_awaited();
                 Self(Source::Stream(streamed))
             }
+        }
+    }
+
+    /// All of it, where it is here.
+    pub(crate) fn into_whole(self) -> Result<Bytes, Self> {
+        match self.0 {
+            Source::Whole(bytes) => Ok(bytes),
+            source @ Source::Stream(_) => Err(Self(source)),
         }
     }
 

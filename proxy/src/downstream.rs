@@ -201,20 +201,16 @@ where
     if h2 {
         held.waiting.multiplexes(limits.http2);
     }
-    // The future goes to hyper as it is: one more around it would hold it twice, and move it before its first poll.
-    let service =
-        service_fn(move |request: Request<Incoming>| answer(&worker, &connection, request));
+    let answer = move |request: Request<Incoming>| answer(&worker, &connection, request);
     let served = if h2 {
+        // hyper moves a stream's future several times until it is a task, so it gets a pointer to it.
+        let service = service_fn(move |request| Box::pin(answer(request)));
         let server = http2_server(&limits);
         Serve::new(server.serve_connection(io, service), held).await
     } else {
-        Serve::new(
-            http1_server(&limits)
-                .serve_connection(io, service)
-                .with_upgrades(),
-            held,
-        )
-        .await
+        // The future goes to hyper as it is: one more around it would hold it twice, and move it before its first poll.
+        let server = http1_server(&limits).serve_connection(io, service_fn(answer));
+        Serve::new(server.with_upgrades(), held).await
     };
     served.map_err(io::Error::other)
 }

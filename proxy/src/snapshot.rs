@@ -223,6 +223,22 @@ impl Unsent {
     pub(crate) fn is_late(&self) -> bool {
         self.0.over.get()
     }
+
+    /// The request waits for others: no table waits for it meanwhile.
+    pub(crate) fn rests(self) -> Resting {
+        Resting(self.0.clone())
+    }
+}
+
+/// See [`Unsent::rests`].
+pub(crate) struct Resting(Rc<Local>);
+
+impl Resting {
+    /// Its wait is over: it must choose again if a newer table was acknowledged meanwhile.
+    pub(crate) fn goes_on(self) -> Option<Unsent> {
+        let late = self.0.over.get();
+        (!late).then(|| self.0.unsent())
+    }
 }
 
 impl Drop for Unsent {

@@ -15,6 +15,7 @@ pub(super) use silence::Silence;
 use super::stream::Stream;
 use crate::body::RequestBody;
 use crate::snapshot::Unsent;
+use ::h2::Reason;
 use ::h2::client::{Builder, SendRequest};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -64,7 +65,11 @@ impl Sender {
     /// Whether it takes no further request: it ended, or the peer said that it will (GOAWAY).
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
-        matches!(self.requests.poll_ready(&mut nobody), Poll::Ready(Err(_)))
+        let closed = matches!(self.requests.poll_ready(&mut nobody), Poll::Ready(Err(_)));
+        if closed {
+            self.room.closes();
+        }
+        closed
     }
 
     /// How many exchanges there are and wait to be.
@@ -75,6 +80,11 @@ impl Sender {
     /// Whether the peer takes one more stream.
     pub(crate) fn has_room(&self) -> bool {
         self.room.has_place()
+    }
+
+    /// Whether nobody would have to wait for its turn.
+    pub(crate) fn is_open(&self) -> bool {
+        self.room.is_open()
     }
 
     /// Waits until the peer has a free stream.
@@ -102,14 +112,11 @@ impl Turn {
         let Self { mut sender, place } = self;
         match sender.requests.send_request(request, body.is_end_stream()) {
             Ok((response, stream)) => {
-                let silence = sender.room.silence.clone();
-                silence.begins();
+                let pump = Pump::begin(body, stream, sender.room.silence.clone());
                 sender.room.leaves(unsent);
                 // From here on its stream holds the connection open.
                 drop(sender);
-                Sending::new(response, Pump::new(body, stream, silence))
-                    .answer(place)
-                    .await
+                Sending::new(response, pump).answer(place).await
             }
             Err(fault) => Err(SendError {
                 fault,
@@ -123,10 +130,17 @@ impl SendError {
     /// Whether the peer has certainly not processed the request: it was never sent, the stream was refused, or its number
     /// is above the last one of a GOAWAY (RFC 9113, section 8.7).
     pub(crate) fn is_unprocessed(&self) -> bool {
-        let fault = &self.fault;
-        let refused = fault.reason() == Some(::h2::Reason::REFUSED_STREAM);
-        self.unsent.is_some()
-            || fault.is_remote() && (fault.is_go_away() || fault.is_reset() && refused)
+        let refused = self.fault.is_reset() && self.says(Reason::REFUSED_STREAM);
+        self.unsent.is_some() || self.fault.is_remote() && (self.fault.is_go_away() || refused)
+    }
+
+    /// Whether the peer is sound for all we know: it ended, or is about to, or takes no more streams just now.
+    pub(crate) fn is_nobodys_fault(&self) -> bool {
+        self.unsent.is_some() || self.says(Reason::REFUSED_STREAM) || self.says(Reason::NO_ERROR)
+    }
+
+    fn says(&self, reason: Reason) -> bool {
+        self.fault.reason() == Some(reason)
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 /// An answer's body. Its stream is reset when it is dropped before its end.
@@ -17,14 +18,14 @@ pub(crate) struct ResponseBody {
     left: Option<u64>,
     rest: Option<Rest>,
     #[expect(dead_code, reason = "held until the answer is over, as its stream is")]
-    place: Place,
+    place: Rc<Place>,
 }
 
 impl ResponseBody {
     pub(super) fn of(
         response: Response<RecvStream>,
         rest: Option<Rest>,
-        place: Place,
+        place: Rc<Place>,
     ) -> Response<Self> {
         let (head, stream) = response.into_parts();
         let left = announced(&head.headers).or_else(|| stream.is_end_stream().then_some(0));
@@ -77,8 +78,9 @@ impl ResponseBody {
 impl Drop for ResponseBody {
     /// A whole answer leaves the rest of its request to the peer, which may want it.
     fn drop(&mut self) {
+        let is_whole = self.is_end_stream() || self.left == Some(0);
         if let Some(rest) = self.rest.take()
-            && !self.is_end_stream()
+            && !is_whole
         {
             rest.give_up();
         }

@@ -75,6 +75,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        self.room.has_written();
         self.room.closes();
     }
 }

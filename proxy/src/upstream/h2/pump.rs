@@ -13,8 +13,15 @@ use http::Response;
 use http_body::{Body as _, Frame};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long the rest of a request whose answer is there may stand still: a peer that answered early and takes no more of it
+/// must not hold its stream for ever.
+const REST_IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// A request whose head is sent.
 pub(super) struct Sending {
@@ -23,11 +30,8 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    pub(super) fn new(response: ResponseFuture, pump: Pump) -> Self {
-        Self {
-            response,
-            pump: (!pump.body.is_end_stream()).then_some(pump),
-        }
+    pub(super) const fn new(response: ResponseFuture, pump: Option<Pump>) -> Self {
+        Self { response, pump }
     }
 
     pub(super) async fn answer(
@@ -36,7 +40,8 @@ impl Sending {
     ) -> Result<Response<ResponseBody>, SendError> {
         match poll_fn(|cx| self.poll(cx)).await {
             Ok(response) => {
-                let rest = self.pump.map(Rest::leave);
+                let place = Rc::new(place);
+                let rest = self.pump.map(|pump| Rest::leave(pump, place.clone()));
                 Ok(ResponseBody::of(response, rest, place))
             }
             Err(fault) => Err(SendError {
@@ -61,9 +66,11 @@ impl Sending {
 pub(super) struct Rest(JoinHandle<()>);
 
 impl Rest {
-    fn leave(mut pump: Pump) -> Self {
+    /// As long as the peer takes something now and then.
+    fn leave(mut pump: Pump, place: Rc<Place>) -> Self {
         Self(tokio::task::spawn_local(async move {
-            poll_fn(|cx| pump.poll(cx)).await;
+            let _place = place;
+            while let Ok(Moved::More) = timeout(REST_IDLE_MAX, pump.moved()).await {}
         }))
     }
 
@@ -71,6 +78,14 @@ impl Rest {
     pub(super) fn give_up(self) {
         self.0.abort();
     }
+}
+
+/// Whether a frame that was moved leaves more to be moved.
+#[derive(PartialEq, Eq)]
+enum Moved {
+    More,
+    /// Be it for a fault: the answer tells of that.
+    All,
 }
 
 /// Moves a request's body into its stream.
@@ -83,24 +98,47 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn new(body: RequestBody, stream: SendStream<Bytes>, silence: Silence) -> Self {
-        Self {
-            body,
-            stream,
-            held: None,
-            silence,
+    /// Sends a body that is here together with the head of its request; the rest of any other is left to be moved.
+    pub(super) fn begin(
+        body: RequestBody,
+        mut stream: SendStream<Bytes>,
+        silence: Silence,
+    ) -> Option<Self> {
+        silence.begins();
+        if body.is_end_stream() {
+            return None;
+        }
+        match body.into_whole() {
+            Ok(bytes) => {
+                // Of a fault the answer tells. What the peer does not take yet waits in the connection.
+                let _ = stream.send_data(bytes, true);
+                None
+            }
+            Err(body) => Some(Self {
+                body,
+                stream,
+                held: None,
+                silence,
+            }),
         }
     }
 
-    /// Ready when there is nothing more to send, be it for a fault: the answer tells of that.
+    /// Ready when there is nothing more to send.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            match self.step(cx) {
-                Poll::Ready(Ok(false)) => {}
-                Poll::Ready(Ok(true) | Err(_)) => return Poll::Ready(()),
-                // Who sends nothing learns only here that the peer wants nothing more.
-                Poll::Pending => return self.stream.poll_reset(cx).map(drop),
-            }
+        while ready!(self.poll_moved(cx)) == Moved::More {}
+        Poll::Ready(())
+    }
+
+    async fn moved(&mut self) -> Moved {
+        poll_fn(|cx| self.poll_moved(cx)).await
+    }
+
+    fn poll_moved(&mut self, cx: &mut Context<'_>) -> Poll<Moved> {
+        match self.step(cx) {
+            Poll::Ready(Ok(false)) => Poll::Ready(Moved::More),
+            Poll::Ready(Ok(true) | Err(_)) => Poll::Ready(Moved::All),
+            // Who sends nothing learns only here that the peer wants nothing more.
+            Poll::Pending => self.stream.poll_reset(cx).map(|_| Moved::All),
         }
     }
 
@@ -140,7 +178,10 @@ impl Pump {
                 Ok(false)
             }
             Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => self.stream.send_trailers(trailers).map(|()| true),
+                Ok(trailers) => {
+                    self.silence.begins();
+                    self.stream.send_trailers(trailers).map(|()| true)
+                }
                 Err(_) => Ok(false),
             },
         }

@@ -13,6 +13,8 @@ pub(super) struct Room {
     most: Cell<usize>,
     open: Cell<usize>,
     waiting: Cell<usize>,
+    /// Nobody gets a stream any more: who waits for one learns it by trying.
+    closed: Cell<bool>,
     freed: Notify,
     /// Of requests whose heads the driver is about to write.
     unsent: RefCell<Vec<Unsent>>,
@@ -25,6 +27,7 @@ impl Room {
             most: Cell::new(most),
             open: Cell::new(0),
             waiting: Cell::new(0),
+            closed: Cell::new(false),
             freed: Notify::new(),
             unsent: RefCell::default(),
             silence: Silence::default(),
@@ -33,6 +36,11 @@ impl Room {
 
     pub(super) fn used(&self) -> usize {
         self.open.get() + self.waiting.get()
+    }
+
+    /// Whether a place is free now, whoever waits for one.
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_full()
     }
 
     pub(super) fn has_place(&self) -> bool {
@@ -54,12 +62,18 @@ impl Room {
     /// All that was to be written is.
     pub(super) fn has_written(&self) {
         self.unsent.borrow_mut().clear();
+        self.silence.was_written();
     }
 
-    /// The connection ended: who waits for a place learns it by trying.
+    /// The connection ended, or is about to.
     pub(super) fn closes(&self) {
-        self.has_written();
-        self.holds(usize::MAX);
+        if !self.closed.replace(true) {
+            self.freed.notify_waiters();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.open.get() >= self.most.get() && !self.closed.get()
     }
 }
 
@@ -76,9 +90,9 @@ pub(crate) struct Place(Rc<Room>);
 impl Place {
     /// Waits for a free one.
     pub(super) async fn take(room: &Rc<Room>) -> Self {
-        if room.open.get() >= room.most.get() {
+        if room.is_full() {
             let _waiting = Waiting::begin(room);
-            while room.open.get() >= room.most.get() {
+            while room.is_full() {
                 room.freed.notified().await;
             }
         }
@@ -159,9 +173,17 @@ mod tests {
         room.holds(1);
         assert!(waiting.is_woken());
         drop(assert_ready!(waiting.poll()));
-        room.holds(0);
-        assert!(!room.has_place());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_connection_that_takes_no_more() {
+        let room = Rc::new(Room::new(0));
+        let mut waiting = task::spawn(Place::take(&room));
+        assert_pending!(waiting.poll());
         room.closes();
-        assert!(room.has_place());
+        assert!(waiting.is_woken());
+        drop(assert_ready!(waiting.poll()));
+        room.holds(0);
+        drop(assert_ready!(task::spawn(Place::take(&room)).poll()));
     }
 }
