@@ -4,14 +4,15 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use haldane_tests::backend::{Backend, naming};
 use haldane_tests::client::{Answer, Client};
-use haldane_tests::manifests::{Manifests, SHOP, ingress, pod, service};
+use haldane_tests::frames::{END_HEADERS, END_STREAM, Frame, Frames, HEADERS, SETTINGS, block};
+use haldane_tests::manifests::{Manifests, SHOP, ingress, pod, service, speaking};
 use haldane_tests::process::Mark;
 use haldane_tests::serve::Serve;
 use haldane_tests::shop::front_page;
 use haldane_tests::tls::Certificate;
 use haldane_tests::within;
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use hyper::body::Frame as BodyFrame;
 use serde_json::Value;
 use std::io;
 use std::net::SocketAddr;
@@ -242,7 +243,7 @@ async fn a_request_that_connects_for_too_long_chooses_again() -> anyhow::Result<
 async fn a_body_that_is_read_whole_keeps_no_table_waiting() -> anyhow::Result<()> {
     let buffering = &[("haldane.dev/proxy-request-buffering", "on")];
     let colours = Colours::serve_with(buffering).await?;
-    let (pieces, body) = tokio::sync::mpsc::channel::<io::Result<Frame<Bytes>>>(1);
+    let (pieces, body) = tokio::sync::mpsc::channel::<io::Result<BodyFrame<Bytes>>>(1);
     let mut post = front_page();
     *post.method_mut() = http::Method::POST;
     *post.body_mut() = StreamBody::new(ReceiverStream::new(body)).boxed_unsync();
@@ -259,6 +260,97 @@ async fn a_body_that_is_read_whole_keeps_no_table_waiting() -> anyhow::Result<()
     drop(pieces);
     assert_eq!(asking.await??.text(), "canary");
     colours.only_canary().await
+}
+
+/// HTTP/2 connections of one worker to one endpoint, at most.
+const CONNECTIONS_MAX: usize = 8;
+
+/// A connection that takes one stream at a time, and the one it has.
+struct Full {
+    frames: Frames,
+    stream: u32,
+}
+
+impl Full {
+    /// Accepts one that brings a request.
+    async fn accept(listener: &TcpListener) -> anyhow::Result<Self> {
+        let (stream, _) = within("a connection", listener.accept()).await??;
+        let mut frames = Frames::serving(stream).await?;
+        // SETTINGS_MAX_CONCURRENT_STREAMS is 1 (RFC 9113, section 6.5.2).
+        let one_at_a_time = Frame::new(SETTINGS, 0, 0, [0, 3, 0, 0, 0, 1]);
+        frames.send(&one_at_a_time.bytes()).await;
+        let (mut acknowledged, mut asked) = (0, None);
+        // The empty ones before are acknowledged, too.
+        while acknowledged < 2 || asked.is_none() {
+            let frame = frames.next().await?;
+            let frame = frame.ok_or_else(|| anyhow::anyhow!("closed"))?;
+            match frame.kind {
+                SETTINGS => acknowledged += u8::from(frame.flags == 1),
+                HEADERS => asked = Some(frame.stream),
+                _ => {}
+            }
+        }
+        let stream = asked.unwrap_or_default();
+        Ok(Self { frames, stream })
+    }
+
+    async fn answer(&mut self) {
+        let ends = END_HEADERS | END_STREAM;
+        let head = Frame::new(HEADERS, ends, self.stream, block([(":status", "200")]));
+        self.frames.send(&head.bytes()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waits_for_a_stream_keeps_no_table_waiting_and_chooses_again()
+-> anyhow::Result<()> {
+    let stable = TcpListener::bind("127.0.0.1:0").await?;
+    let canary = Backend::start("canary").await?;
+    let (old, new) = (stable.local_addr()?, canary.address());
+    let objects = |weights| {
+        let service = service("web", &[("haldane.dev/weights", weights)]);
+        [
+            speaking(service, "kubernetes.io/h2c"),
+            ingress("web", &[], SHOP, "web"),
+            pod("web", "stable", old),
+            pod("web", "canary", new),
+        ]
+    };
+    let manifests = Manifests::of(&objects("stable=1, canary=0"))?;
+    let serve = Serve::start_with(manifests.path(), &["--workers", "1"]).await?;
+    let ask = async || {
+        let mut client = Client::h1(serve.http).await?;
+        anyhow::Ok(tokio::spawn(async move { client.ask(front_page()).await }))
+    };
+    let (mut full, mut answers) = (Vec::new(), Vec::new());
+    for _ in 0..CONNECTIONS_MAX {
+        answers.push(ask().await?);
+        full.push(Full::accept(&stable).await?);
+    }
+    let waiting = ask().await?;
+    let in_flight = (CONNECTIONS_MAX + 1) as f64;
+    let all_asked = async {
+        let count = "haldane_requests_in_flight";
+        while serve.metrics().await?.sum(count, &[]) < in_flight {}
+        anyhow::Ok(())
+    };
+    within("all requests", all_asked).await??;
+
+    let mark = serve.mark();
+    manifests.write_objects("objects.json", &objects("stable=0, canary=1"))?;
+    serve.generation_after(mark).await?;
+    assert!(
+        !serve.has_line(mark, "still connecting"),
+        "nobody was waited for"
+    );
+    for connection in &mut full {
+        connection.answer().await;
+    }
+    assert_eq!(waiting.await??.text(), "canary");
+    for answer in answers {
+        assert_eq!(answer.await??.status, 200);
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
