@@ -19,8 +19,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long the rest of a request whose answer is there may stand still: a peer that answered early and takes no more of it
-/// must not hold its stream for ever.
+/// How long the rest of a request whose answer is over may stand still: a peer that answered early and takes no more of it
+/// must not hold its stream for ever. While the answer goes on, a client may be silent as long as it likes.
 const REST_IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// A request whose head is sent.
@@ -66,17 +66,27 @@ impl Sending {
 pub(super) struct Rest(JoinHandle<()>);
 
 impl Rest {
-    /// As long as the peer takes something now and then.
+    /// The answer holds its place too, until it is over.
     fn leave(mut pump: Pump, place: Rc<Place>) -> Self {
         Self(tokio::task::spawn_local(async move {
-            let _place = place;
-            while let Ok(Moved::More) = timeout(REST_IDLE_MAX, pump.moved()).await {}
+            move_rest(async || pump.moved().await, &place).await;
         }))
     }
 
     /// The stream is reset, unless something else holds it.
     pub(super) fn give_up(self) {
         self.0.abort();
+    }
+}
+
+/// Moves frames until all are, or none was for too long and nobody else holds the place.
+async fn move_rest<T>(mut moved: impl AsyncFnMut() -> Moved, place: &Rc<T>) {
+    loop {
+        match timeout(REST_IDLE_MAX, moved()).await {
+            Ok(Moved::All) => return,
+            Err(_) if Rc::strong_count(place) == 1 => return,
+            Ok(Moved::More) | Err(_) => {}
+        }
     }
 }
 
@@ -196,5 +206,28 @@ impl Pump {
             };
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+    use tokio_test::{assert_pending, assert_ready, task};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_keeps_its_half_of_a_stream_until_the_answer_is_over() {
+        let place = Rc::new(());
+        let answer = place.clone();
+        let mut rest = task::spawn(move_rest(pending::<Moved>, &place));
+        assert_pending!(rest.poll());
+        for _ in 0..10 {
+            tokio::time::advance(REST_IDLE_MAX).await;
+            assert_pending!(rest.poll());
+        }
+        drop(answer);
+        assert_pending!(rest.poll());
+        tokio::time::advance(REST_IDLE_MAX).await;
+        assert_ready!(rest.poll());
     }
 }
