@@ -19,6 +19,7 @@ use crate::waits::{Wait, Waits};
 use crate::worker::Worker;
 use bytes::Bytes;
 use haldane_routing::spec::Protocol;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use std::future::poll_fn;
@@ -35,6 +36,9 @@ const ROUGH_MIN: Duration = Duration::from_secs(5);
 
 /// A request's body, in bytes, that every peer's system takes whole although the peer itself does not read.
 const TAKEN_AT_ONCE: u64 = 16 * 1024;
+
+/// Fields that a request gets besides its client's: those of [`forwarded::Told`], and its length.
+const FIELDS_ADDED_MAX: usize = 8;
 
 /// An answer's head.
 pub(crate) enum Reply {
@@ -155,20 +159,31 @@ impl Exchange<'_> {
         let reused = kept.is_some();
         let (sender, body) = match kept {
             Some(sender) => (sender, body),
-            None => self.begin_h2(body).await?,
+            // On the heap: most requests find a connection and need no room for this.
+            None => Box::pin(self.begin_h2(body)).await?,
         };
-        let request = self.h2_request(&body)?;
-        let (outgoing, unsent) = (self.outgoing, self.unsent.take());
-        let sending = pin!(async move {
-            let Some((turn, unsent)) = turn(sender, unsent).await else {
-                return Err(Failed::late(body));
-            };
-            let spare = body.duplicate();
-            let sent = turn.send(request, body, unsent).await;
-            sent.map_err(|error| h2_failed(error, reused, outgoing, spare))
-        });
-        let response = self.in_time(sending).await??;
-        Ok(Reply::Response(response.map(Answer::H2)))
+        let outgoing = self.outgoing;
+        let unsent = self.unsent.take();
+        let mut watch = Watch::new(outgoing, &self.worker.waits);
+        let turn = if sender.is_open() {
+            let late = unsent.as_ref().is_some_and(Unsent::is_late);
+            (!late).then(|| (sender.turn_now(), unsent))
+        } else {
+            watch.keep(Box::pin(turn(sender, unsent)).as_mut()).await?
+        };
+        let Some((turn, unsent)) = turn else {
+            return Err(Failed::late(body));
+        };
+        let request = self.h2_request()?;
+        let spare = body.duplicate();
+        let sent = match turn.send(request, body, unsent) {
+            Ok(sending) => watch.keep(pin!(sending)).await?,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(response) => Ok(Reply::Response(response.map(Answer::H2))),
+            Err(error) => Err(h2_failed(error, reused, outgoing, spare)),
+        }
     }
 
     /// A table that was acknowledged while this request waited for its connection forbids to use it.
@@ -176,7 +191,7 @@ impl Exchange<'_> {
         self.unsent.as_ref().is_some_and(Unsent::is_late)
     }
 
-    fn h2_request(&self, body: &RequestBody) -> Result<Request<()>, Failed> {
+    fn h2_request(&self) -> Result<Request<()>, Failed> {
         let scheme = if self.backend.protocol() == Protocol::H2 {
             "https"
         } else {
@@ -185,7 +200,7 @@ impl Exchange<'_> {
         let authority = self
             .outgoing
             .headers
-            .get(http::header::HOST)
+            .get(HOST)
             .and_then(|host| host.to_str().ok());
         let uri = Uri::builder()
             .scheme(scheme)
@@ -199,19 +214,27 @@ impl Exchange<'_> {
         *request.method_mut() = Method::clone(&self.outgoing.method);
         *request.uri_mut() = uri;
         *request.version_mut() = Version::HTTP_2;
-        *request.headers_mut() = HeaderMap::clone(&self.outgoing.headers);
-        if let Some(told) = self.outgoing.told {
-            told.insert_into(request.headers_mut());
-        }
-        forwarded::never_again(request.headers_mut());
-        request.headers_mut().remove(http::header::HOST);
-        let known = || body.size_hint().exact().filter(|bytes| *bytes > 0);
-        if let Some(length) = self.outgoing.length.or_else(known) {
-            request
-                .headers_mut()
-                .insert(http::header::CONTENT_LENGTH, length.into());
-        }
+        *request.headers_mut() = self.h2_headers();
         Ok(request)
+    }
+
+    /// A copy, for there may be another attempt. `:authority` stands for `Host`.
+    fn h2_headers(&self) -> HeaderMap {
+        let own = &*self.outgoing.headers;
+        let mut headers = HeaderMap::with_capacity(own.len() + FIELDS_ADDED_MAX);
+        for (name, value) in own {
+            if name != HOST {
+                headers.append(name, value.clone());
+            }
+        }
+        if let Some(told) = self.outgoing.told {
+            told.insert_into(&mut headers);
+        }
+        forwarded::never_again(&mut headers);
+        if let Some(length) = self.outgoing.length {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        headers
     }
 
     async fn begin_h2(&self, body: RequestBody) -> Result<(h2::Sender, RequestBody), Failed> {
@@ -262,14 +285,14 @@ impl Exchange<'_> {
     /// Polls `sending` until it is done or out of time. Once it waits, the head is on the wire or in other hands.
     async fn in_time<T>(self, mut sending: Pin<&mut impl Future<Output = T>>) -> Result<T, Failed> {
         let mut watch = Watch::new(self.outgoing, &self.worker.waits);
-        poll_fn(|cx| {
-            if let Poll::Ready(done) = sending.as_mut().poll(cx) {
-                return Poll::Ready(Ok(done));
+        let sending = poll_fn(|cx| {
+            let polled = sending.as_mut().poll(cx);
+            if polled.is_pending() {
+                *self.unsent = None;
             }
-            *self.unsent = None;
-            watch.poll(cx).map(|class| Err(Failed::never(class)))
-        })
-        .await
+            polled
+        });
+        watch.keep(pin!(sending)).await
     }
 }
 
@@ -305,6 +328,15 @@ impl<'a> Watch<'a> {
             begun,
             timer: None,
         }
+    }
+
+    /// Polls `work` until it is done or out of time.
+    async fn keep<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Failed> {
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => self.poll(cx).map(|class| Err(Failed::never(class))),
+        })
+        .await
     }
 
     /// `None` where it is so short a time ago that nothing can be due.
@@ -463,19 +495,15 @@ fn h1_failed(
     }
 }
 
-/// A turn on a shared connection. No table waits for those who wait for others' answers: `None` where another one came into
-/// force meanwhile.
+/// A turn on a shared connection that is full. No table waits for those who wait for others' answers: `None` where another
+/// one came into force meanwhile.
 async fn turn(sender: h2::Sender, unsent: Option<Unsent>) -> Option<(h2::Turn, Option<Unsent>)> {
-    let Some(unsent) = unsent else {
-        return Some((sender.turn().await, None));
-    };
-    if sender.is_open() {
-        let late = unsent.is_late();
-        return (!late).then_some((sender.turn().await, Some(unsent)));
-    }
-    let resting = unsent.rests();
+    let resting = unsent.map(Unsent::rests);
     let turn = sender.turn().await;
-    resting.goes_on().map(|unsent| (turn, Some(unsent)))
+    match resting {
+        None => Some((turn, None)),
+        Some(resting) => resting.goes_on().map(|unsent| (turn, Some(unsent))),
+    }
 }
 
 fn h2_failed(

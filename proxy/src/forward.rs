@@ -27,6 +27,7 @@ use crate::worker::Worker;
 use bytes::Bytes;
 use haldane_routing::{Balance, By, Choice, Filters, Forward, RuleIndex};
 use http::{Response, Version};
+use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -90,6 +91,7 @@ async fn exchange(
     let affinity = Affinity::of(call, forward);
     let filters = routed.rule().filters();
     let mut body = poll_fn(|cx| Poll::Ready(intake(call, filters, record, cx))).await;
+    let mut length = call.admitted.framing.length();
     if filters.buffers_request() {
         // A client may take its time, and no table waits for that: the first attempt goes by the one then in force.
         unsent = None;
@@ -100,11 +102,13 @@ async fn exchange(
             record.request.as_deref(),
         ));
         body = Deadline::keep(deadline, whole).await??;
+        length = length.or_else(|| body.size_hint().exact().filter(|bytes| *bytes > 0));
     }
     let rewritten = routed.rewritten.take();
     outgoing::edit(call, filters);
     let call = &*call;
-    let outgoing = outgoing::prepare(call, (forward, deadline), rewritten, record.request.clone());
+    let length = (length, record.request.clone());
+    let outgoing = outgoing::prepare(call, (forward, deadline), rewritten, length);
     // Whether a body happens to be here already decides nothing that a person would see.
     if filters.buffers_request() || !call.admitted.framing.has_body() {
         mirror::send(&call.worker, routed, forward, &outgoing, &body);

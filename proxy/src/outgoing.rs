@@ -19,6 +19,7 @@ pub(crate) struct Outgoing<'c> {
     pub(crate) headers: Cow<'c, HeaderMap>,
     /// `None` where `headers` has it.
     pub(crate) told: Option<&'c Told>,
+    /// The body's length in bytes, as the client announced it or as it was read whole.
     pub(crate) length: Option<u64>,
     pub(crate) upgrade: Option<HeaderValue>,
     /// The request's host, for TLS towards the upstream and HTTP/2's `:authority`.
@@ -74,14 +75,14 @@ pub(crate) fn prepare<'c>(
     call: &'c Call,
     (forward, deadline): (&Forward, Option<Deadline>),
     rewritten: Option<String>,
-    progress: Option<Rc<Progress>>,
+    (length, progress): (Option<u64>, Option<Rc<Progress>>),
 ) -> Outgoing<'c> {
     let headers = &call.parts.headers;
     Outgoing {
         method: Cow::Borrowed(&call.parts.method),
         target: target(&call.parts.uri, rewritten),
         told: call.told_apart(),
-        length: call.admitted.framing.length(),
+        length,
         upgrade: call.admitted.upgrade.clone(),
         host: Cow::Borrowed(call.admitted.host.as_str()),
         deadline,

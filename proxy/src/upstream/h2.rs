@@ -10,6 +10,7 @@ mod room;
 mod silence;
 
 pub(crate) use body::ResponseBody;
+pub(crate) use pump::Sending;
 pub(super) use silence::Silence;
 
 use super::stream::Stream;
@@ -18,9 +19,9 @@ use crate::snapshot::Unsent;
 use ::h2::Reason;
 use ::h2::client::{Builder, SendRequest};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use http_body::Body as _;
-use pump::{Pump, Sending};
+use pump::Pump;
 use room::{Place, Room};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -87,28 +88,34 @@ impl Sender {
         self.room.is_open()
     }
 
-    /// Waits until the peer has a free stream.
-    pub(crate) async fn turn(self) -> Turn {
-        let place = Place::take(&self.room).await;
+    /// One of the peer's streams, be there a free one or not.
+    pub(crate) fn turn_now(self) -> Turn {
+        let place = Place::of(&self.room);
         Turn {
             sender: self,
             place,
         }
     }
+
+    /// Waits until the peer has a free stream.
+    pub(crate) async fn turn(self) -> Turn {
+        self.room.place().await;
+        self.turn_now()
+    }
 }
 
 impl Turn {
-    /// Sends a request and waits for the head of its answer. Its body is sent meanwhile, and on after it. `unsent` is given
-    /// up once the head is on the wire.
+    /// Sends a request; what comes of it is the head of its answer. Its body is sent by whoever waits for that, and on after
+    /// it. `unsent` is given up once the head is on the wire.
     ///
     /// # Errors
-    /// [`SendError`]; [`SendError::is_unprocessed`] tells whether the peer has certainly not looked at it.
-    pub(crate) async fn send(
+    /// [`SendError`], here and later; [`SendError::is_unprocessed`] tells whether the peer has certainly not looked at it.
+    pub(crate) fn send(
         self,
         request: Request<()>,
         body: RequestBody,
         unsent: Option<Unsent>,
-    ) -> Result<Response<ResponseBody>, SendError> {
+    ) -> Result<Sending, SendError> {
         let Self { mut sender, place } = self;
         match sender.requests.send_request(request, body.is_end_stream()) {
             Ok((response, stream)) => {
@@ -116,7 +123,7 @@ impl Turn {
                 sender.room.leaves(unsent);
                 // From here on its stream holds the connection open.
                 drop(sender);
-                Sending::new(response, pump).answer(place).await
+                Ok(Sending::new(response, pump, place))
             }
             Err(fault) => Err(SendError {
                 fault,

@@ -23,41 +23,46 @@ use tokio::time::timeout;
 /// must not hold its stream for ever. While the answer goes on, a client may be silent as long as it likes.
 const REST_IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// A request whose head is sent.
-pub(super) struct Sending {
+/// A request whose head is sent, until the head of its answer is here.
+pub(crate) struct Sending {
     response: ResponseFuture,
     pump: Option<Pump>,
+    place: Option<Place>,
 }
 
 impl Sending {
-    pub(super) const fn new(response: ResponseFuture, pump: Option<Pump>) -> Self {
-        Self { response, pump }
-    }
-
-    pub(super) async fn answer(
-        mut self,
-        place: Place,
-    ) -> Result<Response<ResponseBody>, SendError> {
-        match poll_fn(|cx| self.poll(cx)).await {
-            Ok(response) => {
-                let place = Rc::new(place);
-                let rest = self.pump.map(|pump| Rest::leave(pump, place.clone()));
-                Ok(ResponseBody::of(response, rest, place))
-            }
-            Err(fault) => Err(SendError {
-                fault,
-                unsent: None,
-            }),
+    pub(super) const fn new(response: ResponseFuture, pump: Option<Pump>, place: Place) -> Self {
+        Self {
+            response,
+            pump,
+            place: Some(place),
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, ::h2::Error>> {
+    fn answered(&mut self, response: Response<RecvStream>) -> Response<ResponseBody> {
+        let place = Rc::new(self.place.take().expect("there is one answer"));
+        let rest = self.pump.take();
+        let rest = rest.map(|pump| Rest::leave(pump, place.clone()));
+        ResponseBody::of(response, rest, place)
+    }
+}
+
+impl Future for Sending {
+    type Output = Result<Response<ResponseBody>, SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(pump) = &mut self.pump
             && pump.poll(cx).is_ready()
         {
             self.pump = None;
         }
-        Pin::new(&mut self.response).poll(cx)
+        Poll::Ready(match ready!(Pin::new(&mut self.response).poll(cx)) {
+            Ok(response) => Ok(self.answered(response)),
+            Err(fault) => Err(SendError {
+                fault,
+                unsent: None,
+            }),
+        })
     }
 }
 

@@ -54,6 +54,16 @@ impl Room {
         }
     }
 
+    /// Waits until a place is free.
+    pub(super) async fn place(&self) {
+        if self.is_full() {
+            let _waiting = Waiting::begin(self);
+            while self.is_full() {
+                self.freed.notified().await;
+            }
+        }
+    }
+
     /// The head of this request is with the connection, whose driver writes it next.
     pub(super) fn leaves(&self, unsent: Option<Unsent>) {
         self.unsent.borrow_mut().extend(unsent);
@@ -88,14 +98,8 @@ impl fmt::Debug for Room {
 pub(crate) struct Place(Rc<Room>);
 
 impl Place {
-    /// Waits for a free one.
-    pub(super) async fn take(room: &Rc<Room>) -> Self {
-        if room.is_full() {
-            let _waiting = Waiting::begin(room);
-            while room.is_full() {
-                room.freed.notified().await;
-            }
-        }
+    /// One more, whether the peer has a free one or not.
+    pub(super) fn of(room: &Rc<Room>) -> Self {
         room.open.set(room.open.get() + 1);
         Self(room.clone())
     }
@@ -132,13 +136,18 @@ mod tests {
     use super::*;
     use tokio_test::{assert_pending, assert_ready, task};
 
+    async fn take(room: &Rc<Room>) -> Place {
+        room.place().await;
+        Place::of(room)
+    }
+
     #[test]
     fn a_place_that_is_given_back_goes_to_one_who_waits() {
         let room = Rc::new(Room::new(1));
-        let first = assert_ready!(task::spawn(Place::take(&room)).poll());
-        let mut second = task::spawn(Place::take(&room));
+        let first = assert_ready!(task::spawn(take(&room)).poll());
+        let mut second = task::spawn(take(&room));
         assert_pending!(second.poll());
-        let mut third = task::spawn(Place::take(&room));
+        let mut third = task::spawn(take(&room));
         assert_pending!(third.poll());
         assert_eq!((room.used(), room.has_place()), (3, false));
         drop(first);
@@ -154,9 +163,9 @@ mod tests {
     #[test]
     fn one_who_is_woken_and_goes_away_wakes_the_next() {
         let room = Rc::new(Room::new(1));
-        let first = assert_ready!(task::spawn(Place::take(&room)).poll());
-        let mut second = task::spawn(Place::take(&room));
-        let mut third = task::spawn(Place::take(&room));
+        let first = assert_ready!(task::spawn(take(&room)).poll());
+        let mut second = task::spawn(take(&room));
+        let mut third = task::spawn(take(&room));
         assert_pending!(second.poll());
         assert_pending!(third.poll());
         drop(first);
@@ -168,7 +177,7 @@ mod tests {
     #[test]
     fn a_peer_that_takes_more_streams_lets_those_in_who_wait() {
         let room = Rc::new(Room::new(0));
-        let mut waiting = task::spawn(Place::take(&room));
+        let mut waiting = task::spawn(take(&room));
         assert_pending!(waiting.poll());
         room.holds(1);
         assert!(waiting.is_woken());
@@ -178,12 +187,12 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_connection_that_takes_no_more() {
         let room = Rc::new(Room::new(0));
-        let mut waiting = task::spawn(Place::take(&room));
+        let mut waiting = task::spawn(take(&room));
         assert_pending!(waiting.poll());
         room.closes();
         assert!(waiting.is_woken());
         drop(assert_ready!(waiting.poll()));
         room.holds(0);
-        drop(assert_ready!(task::spawn(Place::take(&room)).poll()));
+        drop(assert_ready!(task::spawn(take(&room)).poll()));
     }
 }
