@@ -65,6 +65,8 @@ pub(crate) enum Stage {
     Shop,
     /// 10 000 hosts of 10 paths each, all of which are asked for in turn.
     Table,
+    /// The same with 1 000 hosts.
+    Paths,
     /// The same as [`Stage::Shop`], in a process of its own that remembers nothing of other cases.
     Crowd,
     /// Haldane as a library, with a table that stays.
@@ -81,14 +83,16 @@ const MIB: usize = KIB * KIB;
 
 /// Hosts of [`Stage::Table`].
 const TABLE_HOSTS: usize = 10_000;
-/// Paths of each of its hosts.
-const TABLE_PATHS: usize = 10;
+/// Hosts of [`Stage::Paths`].
+const PATHS_HOSTS: usize = 1_000;
+/// Paths of each host of both.
+const PATHS_OF_A_HOST: usize = 10;
 
 /// What is measured where nothing else is asked for.
 pub(crate) const DEFAULT: &str = "small";
 
 use Ask::{Echo, Get, Grpc, Put};
-use Stage::{Crowd, Shop, Still, Swaps, Table};
+use Stage::{Crowd, Paths, Shop, Still, Swaps, Table};
 use Way::{Anew, H2, Idle, KeepAlive, Tls, TlsFull, TlsResumed};
 
 /// All cases, in the order in which they take turns. One that has a base follows it.
@@ -96,6 +100,7 @@ use Way::{Anew, H2, Idle, KeepAlive, Tls, TlsFull, TlsResumed};
 pub(crate) const CASES: &[Case] = &[
     case("small",       KeepAlive,  Get(SMALL),    Shop,   64, 25_000, None),
     case("table",       KeepAlive,  Get(SMALL),    Table,  64, 25_000, Some("small")),
+    case("paths",       KeepAlive,  Get(SMALL),    Paths,  64, 25_000, Some("small")),
     case("still",       KeepAlive,  Get(SMALL),    Still,  64, 25_000, None),
     case("swaps",       KeepAlive,  Get(SMALL),    Swaps,  64, 25_000, Some("still")),
     case("get-1k",      KeepAlive,  Get(KIB),      Shop,   64, 25_000, None),
@@ -190,43 +195,52 @@ impl Case {
 }
 
 impl Stage {
+    /// How many hosts are asked for in turn; none where it is the same one each time.
+    const fn hosts_in_turn(self) -> usize {
+        match self {
+            Table => TABLE_HOSTS,
+            Paths => PATHS_HOSTS,
+            Shop | Crowd | Still | Swaps => 0,
+        }
+    }
+
     /// The hosts that a proxy routes.
     pub(crate) fn hosts(self) -> Vec<String> {
-        match self {
-            Table => (0..TABLE_HOSTS)
+        match self.hosts_in_turn() {
+            0 => vec!["shop.example.com".to_owned()],
+            hosts => (0..hosts)
                 .map(|host| format!("h{host}.example.com"))
                 .collect(),
-            Shop | Crowd | Still | Swaps => vec!["shop.example.com".to_owned()],
         }
     }
 
     /// The paths of each host, with what is below them.
     pub(crate) fn paths(self) -> Vec<String> {
-        match self {
-            Table => (0..TABLE_PATHS).map(|path| format!("/p{path}")).collect(),
-            Shop | Crowd | Still | Swaps => vec!["/shop".to_owned()],
+        match self.hosts_in_turn() {
+            0 => vec!["/shop".to_owned()],
+            _ => (0..PATHS_OF_A_HOST)
+                .map(|path| format!("/p{path}"))
+                .collect(),
         }
     }
 
     /// How many routes are asked for in turn; none where it is the same one each time.
-    pub(crate) fn routes_in_turn(self) -> u64 {
-        match self {
-            Table => (TABLE_HOSTS * TABLE_PATHS) as u64,
-            Shop | Crowd | Still | Swaps => 0,
-        }
+    pub(crate) const fn routes_in_turn(self) -> u64 {
+        (self.hosts_in_turn() * PATHS_OF_A_HOST) as u64
     }
 
     /// The host and path of one request of many: all of a table's, far apart from one to the next.
     pub(crate) fn place(self, turn: u64) -> (String, String) {
         /// Prime to the number of routes, so that none is left out.
         const STRIDE: u64 = 61_803;
-        match self {
-            Table => {
-                let route = turn.wrapping_mul(STRIDE) % self.routes_in_turn();
-                let (host, path) = (route / TABLE_PATHS as u64, route % TABLE_PATHS as u64);
+        match self.routes_in_turn() {
+            0 => ("shop.example.com".to_owned(), "/shop".to_owned()),
+            routes => {
+                let route = turn.wrapping_mul(STRIDE) % routes;
+                let of_a_host = PATHS_OF_A_HOST as u64;
+                let (host, path) = (route / of_a_host, route % of_a_host);
                 (format!("h{host}.example.com"), format!("/p{path}"))
             }
-            Shop | Crowd | Still | Swaps => ("shop.example.com".to_owned(), "/shop".to_owned()),
         }
     }
 }
@@ -266,8 +280,10 @@ mod tests {
 
     #[test]
     fn every_route_of_a_table_is_asked_for() {
-        let routes = Table.routes_in_turn();
-        let places: BTreeSet<_> = (0..routes).map(|turn| Table.place(turn)).collect();
-        assert_eq!(places.len() as u64, routes);
+        for stage in [Table, Paths] {
+            let routes = stage.routes_in_turn();
+            let places: BTreeSet<_> = (0..routes).map(|turn| stage.place(turn)).collect();
+            assert_eq!(places.len() as u64, routes);
+        }
     }
 }

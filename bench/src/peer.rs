@@ -142,7 +142,7 @@ impl Peer {
 fn command(kind: Kind, stage: Stage, task: &Task, site: &Site) -> anyhow::Result<Vec<OsString>> {
     let program = match stage {
         Stage::Still | Stage::Swaps => std::env::current_exe().ok(),
-        Stage::Shop | Stage::Crowd | Stage::Table => kind.program(&task.haldane),
+        Stage::Shop | Stage::Crowd | Stage::Table | Stage::Paths => kind.program(&task.haldane),
     };
     let arguments = match (kind, stage) {
         (_, Stage::Still) => swapping(task, site, None),

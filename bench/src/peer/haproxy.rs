@@ -29,7 +29,7 @@ fn routes(stage: Stage) -> Result<String, std::fmt::Error> {
 /// Its way with one route is two conditions, which cost less than a map of one.
 fn choice(stage: Stage, site: &Site) -> String {
     match stage {
-        Stage::Table => format!(
+        Stage::Table | Stage::Paths => format!(
             "  use_backend %[base,map_beg({}/routes.map)]",
             site.scratch.display()
         ),
