@@ -88,7 +88,7 @@ impl Sender {
         self.room.is_open()
     }
 
-    /// One of the peer's streams, be there a free one or not.
+    /// Takes a place without waiting, for who has seen [`Sender::is_open`].
     pub(crate) fn turn_now(self) -> Turn {
         let place = Place::of(&self.room);
         Turn {
@@ -97,9 +97,9 @@ impl Sender {
         }
     }
 
-    /// Waits until the peer has a free stream.
+    /// Waits until the peer has a free stream, or takes no more.
     pub(crate) async fn turn(self) -> Turn {
-        self.room.place().await;
+        self.room.opens().await;
         self.turn_now()
     }
 }

@@ -22,7 +22,7 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// Fields to send behind those, none of them the codec's to write.
     pub more: Option<&'a dyn MoreFields>,
-    /// The body's length in bytes as the client announced it; absent, the body's own exact size
+    /// The body's length in bytes where it is known beforehand; absent, the body's own exact size
     /// is taken, and without one the body is chunked.
     pub length: Option<u64>,
     /// The protocol to ask for, e.g. `websocket`; only without a body.

@@ -54,8 +54,8 @@ impl Room {
         }
     }
 
-    /// Waits until a place is free.
-    pub(super) async fn place(&self) {
+    /// Waits until a place is free, or nobody gets one any more. It is gone again unless it is taken at once.
+    pub(super) async fn opens(&self) {
         if self.is_full() {
             let _waiting = Waiting::begin(self);
             while self.is_full() {
@@ -98,7 +98,7 @@ impl fmt::Debug for Room {
 pub(crate) struct Place(Rc<Room>);
 
 impl Place {
-    /// One more, whether the peer has a free one or not.
+    /// One more, whether the peer has a free one or not: see [`Room::opens`].
     pub(super) fn of(room: &Rc<Room>) -> Self {
         room.open.set(room.open.get() + 1);
         Self(room.clone())
@@ -137,7 +137,7 @@ mod tests {
     use tokio_test::{assert_pending, assert_ready, task};
 
     async fn take(room: &Rc<Room>) -> Place {
-        room.place().await;
+        room.opens().await;
         Place::of(room)
     }
 
