@@ -285,14 +285,14 @@ impl Exchange<'_> {
     /// Polls `sending` until it is done or out of time. Once it waits, the head is on the wire or in other hands.
     async fn in_time<T>(self, mut sending: Pin<&mut impl Future<Output = T>>) -> Result<T, Failed> {
         let mut watch = Watch::new(self.outgoing, &self.worker.waits);
-        let sending = poll_fn(|cx| {
+        poll_fn(|cx| {
             let polled = sending.as_mut().poll(cx);
             if polled.is_pending() {
                 *self.unsent = None;
             }
-            polled
-        });
-        watch.keep(pin!(sending)).await
+            watch.limits(polled, cx)
+        })
+        .await
     }
 }
 
@@ -332,11 +332,15 @@ impl<'a> Watch<'a> {
 
     /// Polls `work` until it is done or out of time.
     async fn keep<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Failed> {
-        poll_fn(|cx| match work.as_mut().poll(cx) {
+        poll_fn(|cx| self.limits(work.as_mut().poll(cx), cx)).await
+    }
+
+    /// What was `polled`, unless it waits and is out of time.
+    fn limits<T>(&mut self, polled: Poll<T>, cx: &mut Context<'_>) -> Poll<Result<T, Failed>> {
+        match polled {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
             Poll::Pending => self.poll(cx).map(|class| Err(Failed::never(class))),
-        })
-        .await
+        }
     }
 
     /// `None` where it is so short a time ago that nothing can be due.
