@@ -1,8 +1,8 @@
 //! HTTP/1.1 and HTTP/2 on either side, in clear and over TLS, with hyper and rustls.
 
-use ::http::Version;
-use haldane_tests::backend::{Backend, naming};
-use haldane_tests::client::Client;
+use ::http::{Method, Version};
+use haldane_tests::backend::{Backend, filler, naming};
+use haldane_tests::client::{Client, get};
 use haldane_tests::manifests::{
     Manifests, SHOP, ingress, pod, secret, service, speaking, with_certificate,
 };
@@ -197,5 +197,30 @@ async fn a_backends_certificate_is_verified_where_its_annotation_says_so() -> an
     client.ready().await?;
     assert_eq!(client.get("bad.example.com", "/").await?.status, 502);
     assert_eq!(bad.requests(), 0);
+    Ok(())
+}
+
+/// What an HTTP/2 backend is told of the length of a body that came without one.
+async fn length_told(buffering: &str) -> anyhow::Result<String> {
+    let backend = Backend::start("h2c").await?;
+    let buffering = [("haldane.dev/proxy-request-buffering", buffering)];
+    let manifests = Manifests::of(&[
+        speaking(service("web", &[]), "kubernetes.io/h2c"),
+        ingress("web", &buffering, SHOP, "web"),
+        pod("web", "1.0", backend.address()),
+    ])?;
+    let serve = Serve::start(manifests.path()).await?;
+    let mut request = get(SHOP, "/");
+    *request.method_mut() = Method::POST;
+    *request.body_mut() = filler(5);
+    Client::h2(serve.http).await?.ask(request).await?;
+    let seen = backend.last().expect("it was asked");
+    Ok(seen.header("content-length").to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_length_is_told_where_the_rule_waits_for_the_whole_body() -> anyhow::Result<()> {
+    assert_eq!(length_told("on").await?, "5");
+    assert_eq!(length_told("off").await?, "");
     Ok(())
 }
