@@ -260,9 +260,13 @@ impl Call {
             Ok(routed) => routed,
             Err(unrouted) => return self.unrouted(unrouted),
         };
-        match gate::before(self, &routed).await {
-            Verdict::Pass(passed) => self.act(&routed, passed).await,
-            Verdict::Answer(answer) => self.own(&routed, answer, Passed::default()),
+        let passed = match gate::before(self, &routed).await {
+            Verdict::Pass(passed) => passed,
+            Verdict::Answer(answer) => return self.own(&routed, *answer, Passed::default()),
+        };
+        match routed.rule().forward() {
+            Some(forward) => forward::forward(self, &routed, forward, passed).await,
+            None => self.act(&routed, passed),
         }
     }
 
@@ -338,10 +342,8 @@ impl Call {
         }
     }
 
-    async fn act(&mut self, routed: &Routed, passed: Passed) -> Response<Body> {
-        if let Some(forward) = routed.rule().forward() {
-            return forward::forward(self, routed, forward, passed).await;
-        }
+    /// What a rule does that does not forward.
+    fn act(&self, routed: &Routed, passed: Passed) -> Response<Body> {
         let answer = match routed.rule().rule().action() {
             Action::Redirect(redirect) => {
                 respond::redirect(redirect.status(), self.asked().redirected(redirect))

@@ -20,6 +20,7 @@ use crate::worker::Worker;
 use bytes::Bytes;
 use haldane_routing::spec::Protocol;
 use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::{self, Scheme};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use std::future::poll_fn;
@@ -85,7 +86,7 @@ pub(crate) async fn attempt(
     unsent: &mut Option<Unsent>,
     fresh: bool,
 ) -> Result<Reply, Failed> {
-    let exchange = Exchange {
+    let mut exchange = Exchange {
         worker,
         backend,
         endpoint,
@@ -94,6 +95,7 @@ pub(crate) async fn attempt(
     };
     match backend.protocol() {
         Protocol::Http | Protocol::Https => exchange.over_h1(body, fresh).await,
+        // On the heap: with room for it here, the compiler inlines less of HTTP/1.1's way, and small requests pay for it.
         Protocol::H2c | Protocol::H2 => Box::pin(exchange.over_h2(body, fresh)).await,
     }
 }
@@ -106,8 +108,18 @@ struct Exchange<'a> {
     unsent: &'a mut Option<Unsent>,
 }
 
-impl Exchange<'_> {
-    async fn over_h1(self, body: RequestBody, fresh: bool) -> Result<Reply, Failed> {
+/// A request on its way over HTTP/2.
+struct OverH2<'a> {
+    sending: h2::Sending,
+    watch: Watch<'a>,
+    /// Whether others went over its connection before.
+    reused: bool,
+    /// Its body once more, where it is short.
+    spare: Option<RequestBody>,
+}
+
+impl<'a> Exchange<'a> {
+    async fn over_h1(&mut self, body: RequestBody, fresh: bool) -> Result<Reply, Failed> {
         let kept = if fresh {
             None
         } else {
@@ -130,7 +142,7 @@ impl Exchange<'_> {
             headers: &self.outgoing.headers,
             more: self.outgoing.told.map(|told| told as _),
             length: self.outgoing.length,
-            upgrade: self.outgoing.upgrade.as_ref(),
+            upgrade: self.outgoing.upgrade,
         };
         let fits = body
             .size_hint()
@@ -150,40 +162,86 @@ impl Exchange<'_> {
         })
     }
 
-    async fn over_h2(self, body: RequestBody, fresh: bool) -> Result<Reply, Failed> {
+    async fn over_h2(&mut self, body: RequestBody, fresh: bool) -> Result<Reply, Failed> {
         let kept = if fresh {
             None
         } else {
             self.worker.pool.shared(self.endpoint.id)
         };
+        let OverH2 {
+            sending,
+            mut watch,
+            reused,
+            spare,
+        } = match kept {
+            Some(sender) if sender.is_open() => self.send_h2(sender, true, body)?,
+            // On the heap: most requests find a connection that takes them and need no room for this.
+            kept => Box::pin(self.begin_h2(kept, body)).await?,
+        };
+        match watch.keep(pin!(sending)).await? {
+            Ok(response) => Ok(Reply::Response(response.map(Answer::H2))),
+            Err(error) => Err(h2_failed(error, reused, self.outgoing, spare)),
+        }
+    }
+
+    /// On a connection that has to be opened, or that is full.
+    async fn begin_h2(
+        &mut self,
+        kept: Option<h2::Sender>,
+        body: RequestBody,
+    ) -> Result<OverH2<'a>, Failed> {
         let reused = kept.is_some();
         let (sender, body) = match kept {
             Some(sender) => (sender, body),
-            // On the heap: most requests find a connection and need no room for this.
-            None => Box::pin(self.begin_h2(body)).await?,
+            None => self.connect_h2(body).await?,
         };
-        let outgoing = self.outgoing;
-        let unsent = self.unsent.take();
-        let mut watch = Watch::new(outgoing, &self.worker.waits);
-        let turn = if sender.is_open() {
-            let late = unsent.as_ref().is_some_and(Unsent::is_late);
-            (!late).then(|| (sender.turn_now(), unsent))
-        } else {
-            watch.keep(Box::pin(turn(sender, unsent)).as_mut()).await?
-        };
-        let Some((turn, unsent)) = turn else {
+        if sender.is_open() {
+            return self.send_h2(sender, reused, body);
+        }
+        let mut watch = self.watch();
+        let turn = turn(sender, self.unsent.take());
+        let Some((turn, unsent)) = watch.keep(pin!(turn)).await? else {
             return Err(Failed::late(body));
         };
+        self.send_by(turn, unsent, (watch, reused, body))
+    }
+
+    /// On a connection that takes one more.
+    fn send_h2(
+        &mut self,
+        sender: h2::Sender,
+        reused: bool,
+        body: RequestBody,
+    ) -> Result<OverH2<'a>, Failed> {
+        let watch = self.watch();
+        if self.is_late() {
+            return Err(Failed::late(body));
+        }
+        let unsent = self.unsent.take();
+        self.send_by(sender.turn_now(), unsent, (watch, reused, body))
+    }
+
+    fn send_by(
+        &self,
+        turn: h2::Turn,
+        unsent: Option<Unsent>,
+        (watch, reused, body): (Watch<'a>, bool, RequestBody),
+    ) -> Result<OverH2<'a>, Failed> {
         let request = self.h2_request()?;
         let spare = body.duplicate();
-        let sent = match turn.send(request, body, unsent) {
-            Ok(sending) => watch.keep(pin!(sending)).await?,
-            Err(error) => Err(error),
-        };
-        match sent {
-            Ok(response) => Ok(Reply::Response(response.map(Answer::H2))),
-            Err(error) => Err(h2_failed(error, reused, outgoing, spare)),
+        match turn.send(request, body, unsent) {
+            Ok(sending) => Ok(OverH2 {
+                sending,
+                watch,
+                reused,
+                spare,
+            }),
+            Err(error) => Err(h2_failed(error, reused, self.outgoing, spare)),
         }
+    }
+
+    fn watch(&self) -> Watch<'a> {
+        Watch::new(self.outgoing, &self.worker.waits)
     }
 
     /// A table that was acknowledged while this request waited for its connection forbids to use it.
@@ -192,22 +250,7 @@ impl Exchange<'_> {
     }
 
     fn h2_request(&self) -> Result<Request<()>, Failed> {
-        let scheme = if self.backend.protocol() == Protocol::H2 {
-            "https"
-        } else {
-            "http"
-        };
-        let authority = self
-            .outgoing
-            .headers
-            .get(HOST)
-            .and_then(|host| host.to_str().ok());
-        let uri = Uri::builder()
-            .scheme(scheme)
-            .authority(authority.unwrap_or(&self.outgoing.host))
-            .path_and_query(&*self.outgoing.target)
-            .build();
-        let Ok(uri) = uri else {
+        let Ok(uri) = self.h2_uri() else {
             return Err(Failed::never(ErrorClass::Internal));
         };
         let mut request = Request::new(());
@@ -216,6 +259,22 @@ impl Exchange<'_> {
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = self.h2_headers();
         Ok(request)
+    }
+
+    fn h2_uri(&self) -> Result<Uri, http::Error> {
+        let host = self.outgoing.headers.get(HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(match self.backend.protocol() {
+            Protocol::H2 => Scheme::HTTPS,
+            _ => Scheme::HTTP,
+        });
+        parts.authority = Some(host.unwrap_or(&self.outgoing.host).try_into()?);
+        parts.path_and_query = Some(match self.outgoing.asked {
+            Some(asked) => asked.clone(),
+            None => (*self.outgoing.target).try_into()?,
+        });
+        Ok(Uri::from_parts(parts)?)
     }
 
     /// A copy, for there may be another attempt. `:authority` stands for `Host`.
@@ -237,7 +296,7 @@ impl Exchange<'_> {
         headers
     }
 
-    async fn begin_h2(&self, body: RequestBody) -> Result<(h2::Sender, RequestBody), Failed> {
+    async fn connect_h2(&self, body: RequestBody) -> Result<(h2::Sender, RequestBody), Failed> {
         let (stream, body) = self.connect(body).await?;
         match h2::begin(stream).await {
             Ok(sender) => {
@@ -283,8 +342,11 @@ impl Exchange<'_> {
     }
 
     /// Polls `sending` until it is done or out of time. Once it waits, the head is on the wire or in other hands.
-    async fn in_time<T>(self, mut sending: Pin<&mut impl Future<Output = T>>) -> Result<T, Failed> {
-        let mut watch = Watch::new(self.outgoing, &self.worker.waits);
+    async fn in_time<T>(
+        &mut self,
+        mut sending: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Failed> {
+        let mut watch = self.watch();
         poll_fn(|cx| {
             let polled = sending.as_mut().poll(cx);
             if polled.is_pending() {
@@ -559,6 +621,7 @@ mod tests {
         Outgoing {
             method: Cow::Owned(Method::POST),
             target: Cow::Borrowed("/"),
+            asked: None,
             headers: Cow::Owned(HeaderMap::new()),
             told: None,
             length: None,

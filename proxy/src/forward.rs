@@ -313,7 +313,7 @@ struct Returning<'a> {
     untaken: bool,
     rule: &'a LocalRule,
     patience: Patience,
-    marks: Marks,
+    marks: Option<Box<Marks>>,
     record: Box<Record>,
 }
 

@@ -20,6 +20,7 @@ pub use self::told::Told;
 use self::chain::Hop;
 use self::names::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use self::request_id::RequestId;
+use self::told::Seldom;
 use crate::head::Host;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
@@ -121,12 +122,15 @@ pub fn settle(headers: &mut HeaderMap, host: &Host, peer: &Rc<Peer>, policy: &Po
     } else {
         None
     };
-    let told = Told {
-        host: told_host.unwrap_or_else(|| host.field().clone()),
+    let seldom = Seldom {
         chain,
         client: (origin.client != peer.ip).then(|| ip_field(origin.client)),
         port: (origin.port != peer.port).then(|| HeaderValue::from(origin.port)),
         forwarded: rfc7239::extended(headers, host, peer, policy),
+    };
+    let told = Told {
+        host: told_host.unwrap_or_else(|| host.field().clone()),
+        seldom: seldom.kept(),
         request_id: RequestId::of(headers, peer.trusted),
         peer: peer.clone(),
         origin,

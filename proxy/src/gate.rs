@@ -82,14 +82,21 @@ fn limits(spec: &RateSpec, origin: &OriginSpec) -> Option<RateLimits> {
 /// What became of a request at the gate.
 pub(crate) enum Verdict {
     Pass(Passed),
-    Answer(Response<Answer>),
+    Answer(Box<Response<Answer>>),
 }
 
-/// What a request that passed holds until its response is over, and what its response carries.
+impl Verdict {
+    fn answer(answer: Response<Answer>) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
+/// What a request that passed holds until its response is over, and what its response carries. On the heap, for most rules
+/// have neither, and it goes through many hands.
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
-    pub(crate) counted: Option<InFlight>,
-    pub(crate) marks: Marks,
+    pub(crate) counted: Option<Box<InFlight>>,
+    pub(crate) marks: Option<Box<Marks>>,
 }
 
 /// What filters add to the response's headers, whoever answers.
@@ -103,27 +110,28 @@ pub(crate) struct Marks {
 pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
     let filters = routed.rule().filters();
     if let Some(answer) = turned_away(call, filters) {
-        return Verdict::Answer(answer);
+        return Verdict::answer(answer);
     }
     let gate = routed.rule().gate();
     let counted = match count(call, gate) {
         Ok(counted) => counted,
         Err(limited) => {
-            return Verdict::Answer(respond::text(
+            return Verdict::answer(respond::text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("{limited}\n"),
             ));
         }
     };
     let mut passed = Passed {
-        counted,
-        marks: Marks::default(),
+        counted: counted.map(Box::new),
+        marks: None,
     };
     if let Some(cors) = filters.cors() {
         if let Some(headers) = cors::preflight(cors, &call.parts.method, &call.parts.headers) {
-            return Verdict::Answer(preflight(headers));
+            return Verdict::answer(preflight(headers));
         }
-        passed.marks.cors = Some(cors::Mark::new(cors, &call.parts.headers));
+        let mark = cors::Mark::new(cors, &call.parts.headers);
+        passed.marks.get_or_insert_default().cors = Some(mark);
     }
     let Some(gate) = gate.filter(|gate| gate.authenticates()) else {
         return Verdict::Pass(passed);
@@ -131,7 +139,7 @@ pub(crate) async fn before(call: &mut Call, routed: &Routed) -> Verdict {
     // On the heap, so that requests without it carry no room for it.
     match Box::pin(authenticate(call, filters, gate, &mut passed.marks)).await {
         Ok(()) => Verdict::Pass(passed),
-        Err(answer) => Verdict::Answer(answer),
+        Err(answer) => Verdict::answer(answer),
     }
 }
 
@@ -172,7 +180,7 @@ async fn authenticate(
     call: &mut Call,
     filters: &Filters,
     gate: &RuleGate,
-    marks: &mut Marks,
+    marks: &mut Option<Box<Marks>>,
 ) -> Result<(), Response<Answer>> {
     if let Some(basic_auth) = &gate.basic_auth {
         log_in(call, basic_auth).await?;
@@ -209,7 +217,7 @@ async fn ask(
     call: &mut Call,
     auth: &ExternalAuth,
     service: &Service,
-    marks: &mut Marks,
+    marks: &mut Option<Box<Marks>>,
 ) -> Result<(), Response<Answer>> {
     let mut headers = std::mem::take(&mut call.parts.headers);
     let question = async |question| service.ask(&call.worker, question).await;
@@ -224,7 +232,9 @@ async fn ask(
     call.parts.headers = headers;
     match verdict {
         external_auth::Verdict::Pass { set_cookie } => {
-            marks.cookies = set_cookie;
+            if !set_cookie.is_empty() {
+                marks.get_or_insert_default().cookies = set_cookie;
+            }
             Ok(())
         }
         external_auth::Verdict::Refuse(answer) => Err(answer.map(|()| Answer::Whole(Bytes::new()))),
@@ -235,9 +245,10 @@ async fn ask(
 }
 
 /// What the rule changes in any answer.
-pub(crate) fn after(rule: &LocalRule, marks: Marks, headers: &mut HeaderMap) {
+pub(crate) fn after(rule: &LocalRule, marks: Option<Box<Marks>>, headers: &mut HeaderMap) {
     let filters = rule.filters();
     filters.response_headers().apply(headers);
+    let Some(marks) = marks else { return };
     if let (Some(cors), Some(mark)) = (filters.cors(), &marks.cors) {
         mark.apply(cors, headers);
     }

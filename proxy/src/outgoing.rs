@@ -16,12 +16,14 @@ use std::rc::Rc;
 pub(crate) struct Outgoing<'c> {
     pub(crate) method: Cow<'c, Method>,
     pub(crate) target: Cow<'c, str>,
+    /// The target once more, where it is the one that was asked for.
+    pub(crate) asked: Option<&'c PathAndQuery>,
     pub(crate) headers: Cow<'c, HeaderMap>,
     /// `None` where `headers` has it.
     pub(crate) told: Option<&'c Told>,
     /// The body's length in bytes, as the client announced it or as it was read whole.
     pub(crate) length: Option<u64>,
-    pub(crate) upgrade: Option<HeaderValue>,
+    pub(crate) upgrade: Option<&'c HeaderValue>,
     /// The request's host, for TLS towards the upstream and HTTP/2's `:authority`.
     pub(crate) host: Cow<'c, str>,
     pub(crate) timeouts: Timeouts,
@@ -46,6 +48,7 @@ impl Outgoing<'_> {
         Outgoing {
             method: Cow::Owned(Method::clone(&self.method)),
             target: Cow::Owned(self.target.clone().into_owned()),
+            asked: None,
             headers: Cow::Owned(headers),
             told: None,
             length: self.length,
@@ -78,12 +81,14 @@ pub(crate) fn prepare<'c>(
     (length, progress): (Option<u64>, Option<Rc<Progress>>),
 ) -> Outgoing<'c> {
     let headers = &call.parts.headers;
+    let asked = call.parts.uri.path_and_query();
     Outgoing {
+        asked: asked.filter(|_| rewritten.is_none()),
         method: Cow::Borrowed(&call.parts.method),
         target: target(&call.parts.uri, rewritten),
         told: call.told_apart(),
         length,
-        upgrade: call.admitted.upgrade.clone(),
+        upgrade: call.admitted.upgrade.as_ref(),
         host: Cow::Borrowed(call.admitted.host.as_str()),
         deadline,
         timeouts: *forward.timeouts(),

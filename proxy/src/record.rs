@@ -25,7 +25,7 @@ pub(crate) struct Record {
     pub(crate) request_bytes: u64,
     pub(crate) endpoint: Option<InFlight>,
     /// The request's place under its client's limit.
-    pub(crate) counted: Option<Counted>,
+    pub(crate) counted: Option<Box<Counted>>,
     pub(crate) log: Option<Box<Entry>>,
     ended: bool,
     series: Rc<SeriesShard>,

@@ -48,6 +48,14 @@ pub struct Told {
     /// The host the client asked for, with its port where it wrote one.
     pub(super) host: HeaderValue,
     pub(super) peer: Rc<Peer>,
+    /// On the heap, so that most requests carry no room for it.
+    pub(super) seldom: Option<Box<Seldom>>,
+    pub(super) request_id: RequestId,
+}
+
+/// What is told of requests that others passed on, or that are told of in RFC 7239's words.
+#[derive(Debug, Default)]
+pub(super) struct Seldom {
     /// `None` where the peer alone is the chain.
     pub(super) chain: Option<HeaderValue>,
     /// `None` where the client is the peer.
@@ -55,7 +63,23 @@ pub struct Told {
     /// `None` where it is the one that the peer connected to.
     pub(super) port: Option<HeaderValue>,
     pub(super) forwarded: Option<HeaderValue>,
-    pub(super) request_id: RequestId,
+}
+
+impl Seldom {
+    /// `None` where there is nothing of it.
+    pub(super) fn kept(self) -> Option<Box<Self>> {
+        let Self {
+            chain,
+            client,
+            port,
+            forwarded,
+        } = &self;
+        let parts = [chain, client, port, forwarded];
+        parts
+            .iter()
+            .any(|part| part.is_some())
+            .then(|| Box::new(self))
+    }
 }
 
 impl Told {
@@ -77,25 +101,30 @@ impl Told {
             headers.insert(name, value.clone());
         }
         headers.insert(&X_REQUEST_ID, self.request_id());
-        if let Some(forwarded) = &self.forwarded {
+        if let Some(forwarded) = self.forwarded() {
             headers.insert(header::FORWARDED, forwarded.clone());
         }
     }
 
+    fn forwarded(&self) -> Option<&HeaderValue> {
+        self.seldom.as_ref()?.forwarded.as_ref()
+    }
+
     /// Whether the peer is the client, so that its ready lines say it.
     fn is_of_peer(&self) -> bool {
-        self.chain.is_none()
-            && self.client.is_none()
-            && self.port.is_none()
-            && self.origin.https == self.peer.https
+        let as_seen = |seldom: &Seldom| {
+            seldom.chain.is_none() && seldom.client.is_none() && seldom.port.is_none()
+        };
+        self.seldom.as_deref().is_none_or(as_seen) && self.origin.https == self.peer.https
     }
 
     /// What is said of the way, in the order in which it is written.
     fn way(&self) -> [(&HeaderName, &HeaderValue); 5] {
         let peer = &*self.peer;
-        let chain = self.chain.as_ref().unwrap_or(&peer.ip_field);
-        let port = self.port.as_ref().unwrap_or(&peer.port_field);
-        let client = self.client.as_ref().unwrap_or(&peer.ip_field);
+        let told = |of: fn(&Seldom) -> &Option<HeaderValue>| of(self.seldom.as_ref()?).as_ref();
+        let chain = told(|seldom| &seldom.chain).unwrap_or(&peer.ip_field);
+        let port = told(|seldom| &seldom.port).unwrap_or(&peer.port_field);
+        let client = told(|seldom| &seldom.client).unwrap_or(&peer.ip_field);
         [
             (&X_FORWARDED_FOR, chain),
             (&X_FORWARDED_HOST, &self.host),
@@ -125,7 +154,7 @@ impl MoreFields for Told {
             RequestId::Given(id) => lines.field(&X_REQUEST_ID, id),
             RequestId::Fresh(digits) => lines.digits(&X_REQUEST_ID, digits),
         }
-        if let Some(forwarded) = &self.forwarded {
+        if let Some(forwarded) = self.forwarded() {
             lines.field(&header::FORWARDED, forwarded);
         }
     }
