@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -40,6 +41,10 @@ pub(crate) struct Options {
     /// How often each peer takes its turn.
     #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// How often all peers are started anew, for so many rounds each time: where a process has its memory is chance, which
+    /// stays as long as the process does.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    starts: u32,
     /// How often each peer takes its turn at half of the slowest one's speed; 0 leaves that out.
     #[arg(long, default_value_t = 3)]
     open_rounds: u32,
@@ -99,47 +104,93 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let scratch = TempDir::with_prefix("haldane-bench-")?;
     let (_backends, versions) =
         start_backends(options.load_core, options.split, scratch.path()).await?;
-    let task = Task {
+    let task = Arc::new(Task {
         core: options.peer_core,
         versions,
-        certificate: std::sync::Arc::new(crate::user::Certificate::new()?),
+        certificate: Arc::new(crate::user::Certificate::new()?),
         haldane: haldane_of(options)?,
-    };
-    let contest = Contest::start(&cases, &options.only, task).await?;
-    let before = contest.counted().await?;
-    let closed = closed_loops(options, &contest).await?;
-    let mut lines = summarise(&cases, &options.only, &closed);
-    let open = open_loops(options, &contest, &closed).await?;
-    lines.extend(summarise(&cases, &options.only, &open));
-    let samples = [closed, open].concat();
-    let counted = match before {
-        Some(before) => Some(counted_since(&contest, before, &samples).await?),
-        None => None,
-    };
+    });
+    let mut all = Measured::default();
+    for start in 0..options.starts {
+        let contest = Contest::start(&cases, &options.only, task.clone()).await?;
+        all.add(measured(options, &contest, start).await?);
+        eprintln!("start {} of {}", start + 1, options.starts);
+    }
+    let mut lines = summarise(&cases, &options.only, &all.closed);
+    lines.extend(summarise(&cases, &options.only, &all.open));
     let report = Report {
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
         machine: Machine::here()?,
-        versions: versions_of(&contest),
-        weights: contest.weights(),
+        versions: all.versions,
+        weights: task.weights(),
         cases,
         lines,
-        samples,
-        counted,
+        samples: [all.closed, all.open].concat(),
+        counted: all.counted.iter().copied().reduce(Counted::and),
     };
     print!("{}", report.table());
     println!("{}", report.write(&options.out)?.display());
-    check_counted(counted)
+    all.counted.into_iter().try_for_each(check_counted)
+}
+
+/// What there is to tell of peers that were started, once or more often.
+#[derive(Default)]
+struct Measured {
+    closed: Vec<Sample>,
+    open: Vec<Sample>,
+    /// At each start.
+    counted: Vec<Counted>,
+    versions: BTreeMap<&'static str, String>,
+}
+
+impl Measured {
+    fn add(&mut self, next: Measured) {
+        self.closed.extend(next.closed);
+        self.open.extend(next.open);
+        self.counted.extend(next.counted);
+        self.versions = next.versions;
+    }
+}
+
+async fn measured(options: &Options, contest: &Contest, start: u32) -> anyhow::Result<Measured> {
+    let before = contest.counted().await?;
+    let closed = closed_loops(options, contest, start).await?;
+    let open = open_loops(options, contest, start, &closed).await?;
+    let counted = match before {
+        Some(before) => {
+            let samples = closed.iter().chain(&open);
+            vec![counted_since(contest, before, samples).await?]
+        }
+        None => Vec::new(),
+    };
+    Ok(Measured {
+        closed,
+        open,
+        counted,
+        versions: versions_of(contest),
+    })
+}
+
+/// The rounds of one start among those of all.
+fn rounds(start: u32, of_a_start: u32) -> std::ops::Range<usize> {
+    let first = start as usize * of_a_start as usize;
+    first..first + of_a_start as usize
 }
 
 /// Every case once in each round, so that a case and its base meet the same minutes.
-async fn closed_loops(options: &Options, contest: &Contest) -> anyhow::Result<Vec<Sample>> {
+async fn closed_loops(
+    options: &Options,
+    contest: &Contest,
+    start: u32,
+) -> anyhow::Result<Vec<Sample>> {
     let mut samples = Vec::new();
-    for round in 0..options.rounds as usize {
+    for round in rounds(start, options.rounds) {
         for case in contest.cases() {
             let amount = options.amount(case);
             samples.extend(contest.take_turns(case, amount, round, |_| true).await?);
         }
-        eprintln!("round {} of {}", round + 1, options.rounds);
+        let all = rounds(options.starts - 1, options.rounds).end;
+        eprintln!("round {} of {all}", round + 1);
     }
     Ok(samples)
 }
@@ -148,10 +199,11 @@ async fn closed_loops(options: &Options, contest: &Contest) -> anyhow::Result<Ve
 async fn open_loops(
     options: &Options,
     contest: &Contest,
+    start: u32,
     closed: &[Sample],
 ) -> anyhow::Result<Vec<Sample>> {
     let mut samples = Vec::new();
-    for round in 0..options.open_rounds as usize {
+    for round in rounds(start, options.open_rounds) {
         for case in contest.cases().filter(|case| case.has_latency()) {
             let Some(rate) = rate_of(case, closed) else {
                 continue;
@@ -164,7 +216,8 @@ async fn open_loops(
             let takes_part = |kind: Kind| kind == Kind::Haldane || kind.is_rival();
             samples.extend(contest.take_turns(case, amount, round, takes_part).await?);
         }
-        eprintln!("open round {} of {}", round + 1, options.open_rounds);
+        let all = rounds(options.starts - 1, options.open_rounds).end;
+        eprintln!("open round {} of {all}", round + 1);
     }
     Ok(samples)
 }
@@ -195,12 +248,12 @@ fn haldane_of(options: &Options) -> anyhow::Result<PathBuf> {
 async fn counted_since(
     contest: &Contest,
     before: u64,
-    samples: &[Sample],
+    samples: impl Iterator<Item = &Sample> + Clone,
 ) -> anyhow::Result<Counted> {
     let by = Instant::now() + COUNT_WAIT_MAX;
     loop {
         let now = contest.counted().await?.unwrap_or(before);
-        let counted = Counted::new(samples, now - before);
+        let counted = Counted::new(samples.clone(), now - before);
         if counted.counted >= counted.sent || Instant::now() >= by {
             return Ok(counted);
         }
@@ -209,11 +262,9 @@ async fn counted_since(
 }
 
 /// A wrong count is a fault of the product, so the run fails although its figures are printed.
-fn check_counted(counted: Option<Counted>) -> anyhow::Result<()> {
-    if let Some(Counted { sent, counted }) = counted {
-        println!("haldane counted {counted} of {sent} requests");
-        ensure!(counted == sent, "haldane's count is wrong");
-    }
+fn check_counted(Counted { sent, counted }: Counted) -> anyhow::Result<()> {
+    println!("haldane counted {counted} of {sent} requests");
+    ensure!(counted == sent, "haldane's count is wrong");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ const BACKEND_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Peers that run, and what is to be done with them.
 pub(crate) struct Contest {
-    task: Task,
+    task: Arc<Task>,
     peers: Vec<Peer>,
     events: Vec<Event>,
 }
@@ -99,7 +99,7 @@ impl Contest {
     pub(crate) async fn start(
         cases: &[&'static Case],
         kinds: &[Kind],
-        task: Task,
+        task: Arc<Task>,
     ) -> anyhow::Result<Contest> {
         let mut contest = Contest {
             task,
@@ -183,14 +183,6 @@ impl Contest {
     /// The Haldane that is measured.
     pub(crate) fn haldane(&self) -> &Path {
         &self.task.haldane
-    }
-
-    /// The versions and their weights.
-    pub(crate) fn weights(&self) -> Vec<(&'static str, u32)> {
-        let versions = self.task.versions.iter();
-        versions
-            .map(|version| (version.name, version.weight))
-            .collect()
     }
 
     /// What all running Haldanes say they have counted; none if there is none.

@@ -187,6 +187,14 @@ fn swapping(task: &Task, site: &Site, per_second: Option<u32>) -> Vec<OsString> 
 }
 
 impl Task {
+    /// The versions and their weights.
+    pub(crate) fn weights(&self) -> Vec<(&'static str, u32)> {
+        let versions = self.versions.iter();
+        versions
+            .map(|version| (version.name, version.weight))
+            .collect()
+    }
+
     /// What clients of `case` do at `target`.
     pub(crate) fn plan(&self, case: &'static Case, target: Target) -> Arc<Plan> {
         let names: Vec<&str> = self.versions.iter().map(|version| version.name).collect();

@@ -58,11 +58,19 @@ pub(crate) struct Machine {
 
 impl Counted {
     /// What was sent in `samples` beside what was counted.
-    pub(crate) fn new(samples: &[Sample], counted: u64) -> Self {
-        let own = samples.iter().filter(|sample| sample.peer == Kind::Haldane);
+    pub(crate) fn new<'s>(samples: impl Iterator<Item = &'s Sample>, counted: u64) -> Self {
+        let own = samples.filter(|sample| sample.peer == Kind::Haldane);
         Self {
             sent: own.map(|sample| sample.sent).sum(),
             counted,
+        }
+    }
+
+    /// With what others were sent and served.
+    pub(crate) fn and(self, others: Self) -> Self {
+        Self {
+            sent: self.sent + others.sent,
+            counted: self.counted + others.counted,
         }
     }
 }

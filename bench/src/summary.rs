@@ -17,7 +17,7 @@ pub(crate) struct Line {
     pub(crate) case: String,
     /// Which peer.
     pub(crate) peer: Kind,
-    /// Requests that were due in a second; none in a closed loop.
+    /// Requests that were due in a second, which each start of the peers decides; none in a closed loop.
     pub(crate) rate: Option<f64>,
     /// CPU time of one request in us.
     pub(crate) cpu_us: f64,
@@ -111,7 +111,9 @@ fn line(own: &[&Sample]) -> Option<Line> {
     Some(Line {
         case: first.case.to_owned(),
         peer: first.peer,
-        rate: first.rate,
+        rate: first
+            .rate
+            .and(median(|sample| sample.rate.unwrap_or_default())),
         cpu_us: median(CPU)?,
         user_us: median(|sample| sample.user_us)?,
         system_us: median(|sample| sample.system_us)?,
